@@ -262,6 +262,9 @@ def test_tasks_are_found_by_their_words_and_their_day(capsys: Out) -> None:
     assert {task["task"] for task in json.loads(capsys.readouterr().out)} == found
     with pytest.raises(SystemExit):
         main(["tasks", "--day", "yesterday"])
+    day: Any = str(today)
+    with pytest.raises(sd.InvalidInput, match="must be a date such as"):
+        sd.tasks(day=day)
 
 
 def test_a_refusal_ends_with_1_and_names_the_command_not_the_cell(paid: Provider, capsys: Out) -> None:

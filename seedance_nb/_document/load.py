@@ -329,7 +329,7 @@ def _report(model: Spec, target: Path) -> Iterator[str]:
     price = f"in {model.price.unit}" if model.price.per_second or model.price.sizes else model.price.note
     yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields"
     known = f"{model.provider}; the key, the task table and the errors are known"
-    no_task = f"none of {', '.join(providers())}. Forms and checks work; to send, add x-task and x-errors (see CONTRIBUTING.md)"
+    no_task = f"none of {', '.join(providers())}. Forms and checks work; to send, add x-task, x-errors and links (see CONTRIBUTING.md, and the example in notebooks/07_any_document.ipynb)"
     yield f"Provider: {no_task if model.unsendable else known}"
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
     yield f"No field for: {', '.join(role for role in ROLES if role not in model.roles) or 'none'}. If there is one, mark it with x-role"

@@ -225,10 +225,9 @@ class Session:
         The parameters:
           limit: the most tasks to list.
           find: words that their prompts contain, in any order.
-          day: the local day on which they were submitted.
+          day: the local day on which they were submitted, as a `datetime.date`.
           everyone: whether to list what other people sent, too, in a ledger on a server.
-        Returns: a table of ledger rows.
-        Raises: InvalidInput.
+        Returns: a table of ledger rows. Raises: InvalidInput.
 
         >>> len(sd.tasks())
         0
@@ -236,12 +235,14 @@ class Session:
         if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
             message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise InvalidInput((Problem(path="limit", message=message, rule="limit", value=limit, limit=1),))
+        if not isinstance(day, date | None):
+            message = f"must be a date such as datetime.date(2026, 11, 30), not {day!r}"
+            raise InvalidInput((Problem(path="day", message=message, rule="day", value=day),))
         person = "" if everyone else self.ledger.own_person()
+        rows = self.ledger.rows(limit, person)
         if find or day:
             found = self.ledger.search(self.prompt_of, limit, 0, words=find, day=day, person=person)
             rows = [one.row for one in found]
-        else:
-            rows = self.ledger.rows(limit, person)
         prompts = [self.prompt_of(row.spec, row.body) for row in rows]
         return Tasks(rows, prompts, self.ledger.description, 0 if find or day else self.ledger.count(person))
 

@@ -113,7 +113,7 @@ def test_a_new_provider_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_what_cannot_be_sent_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new-model", str(written(tmp_path, CREATE)), str(tmp_path / "films.yaml")]) == 0
-    assert "to send, add x-task and x-errors" in capsys.readouterr().out
+    assert "to send, add x-task, x-errors and links" in capsys.readouterr().out
     assert main(["simulate", "--document", str(tmp_path / "films.yaml")]) == 1
     assert "cannot be simulated" in capsys.readouterr().err
 
