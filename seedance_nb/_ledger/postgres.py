@@ -152,14 +152,14 @@ class Server:
 
     async def wait(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Wait until another kernel is done with a row, or some seconds, fewer where the server's word does not arrive, as behind a pool. *network*."""
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        wake = partial(loop.call_soon_threadsafe, heard.set)
+        self._wakes.add(wake)  # before the first word can arrive
         if not self._listener.is_alive():
             self._hears, self._listener = False, threading.Thread(target=self._listen, daemon=True)
             with suppress(RuntimeError):
                 self._listener.start()
-        loop, heard = asyncio.get_running_loop(), asyncio.Event()
-        wake = partial(loop.call_soon_threadsafe, heard.set)
         both = [asyncio.ensure_future(one) for one in (sleep(_POLL_S[self._hears]), heard.wait())]
-        self._wakes.add(wake)
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:

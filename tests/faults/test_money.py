@@ -1,11 +1,12 @@
 """One intent is charged at most once, whatever the answer: counted by a server on a real socket."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from faults.server import CREATE, FaultServer, accept, refuse
+from faults.server import CREATE, Exchange, FaultServer, accept, refuse
 from faults.shapes import CRUN, Shape
 from faults.table import AMBIGUOUS, ANSWER_S, CLEAR, PATIENCE_S, Fault
 from support.waiting import short
@@ -99,9 +100,17 @@ def test_a_provider_that_is_busy_for_a_moment_is_asked_again(server: FaultServer
 
 
 def test_a_provider_that_asks_for_minutes_is_not_waited_for(server: FaultServer, shape: Shape, tmp_path: Path) -> None:
-    server.plans[CREATE] = [(refuse(429, "3600"),)]
+    is_followed = threading.Event()
+
+    def late(exchange: Exchange) -> None:
+        assert is_followed.wait(30)
+        refuse(429, "3600")(exchange)
+
+    server.plans[CREATE] = [(late,)]
+    following = session_at(server, tmp_path).submit(shape.model, **shape.fields).following()
+    is_followed.set()
     with pytest.raises(sd.RateLimited) as limited:
-        session_at(server, tmp_path).generate(shape.model, timeout=60, **shape.fields)
+        following.result(60)
     assert limited.value.retry_after == 300
     assert server.count(CREATE) == 1
 
