@@ -288,7 +288,8 @@ class Batch:
         future = call_in(executor, item.intent, finish, _source(item.spec), item.approved.body, options, where)  # type: ignore[union-attr]
         while not future.done():
             await asyncio.sleep(_TICK_S)
-            _ = run.is_stopped and future.cancel()
+            if run.is_stopped:
+                future.cancel()
         if run.is_stopped and future.cancelled():
             raise SeedanceError("Stopped before it was sent.", charged="not charged")
         run.tasks[at] = task = await asyncio.to_thread(send)

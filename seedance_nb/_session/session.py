@@ -239,10 +239,9 @@ class Session:
             message = f"must be a date such as datetime.date(2026, 11, 30), not {day!r}"
             raise InvalidInput((Problem(path="day", message=message, rule="day", value=day),))
         person = "" if everyone else self.ledger.own_person()
-        rows = self.ledger.rows(limit, person)
         if find or day:
             found = self.ledger.search(self.prompt_of, limit, 0, words=find, day=day, person=person)
-            rows = [one.row for one in found]
+        rows = [one.row for one in found] if find or day else self.ledger.rows(limit, person)
         prompts = [self.prompt_of(row.spec, row.body) for row in rows]
         return Tasks(rows, prompts, self.ledger.description, 0 if find or day else self.ledger.count(person))
 
