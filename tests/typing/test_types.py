@@ -3,7 +3,6 @@
 import ast
 import inspect
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,13 +56,12 @@ def test_every_overload_has_the_options_of_the_function(verb: str) -> None:
     assert all([one.arg for one in overload.args.kwonlyargs] == options for overload in shown)
 
 
-@pytest.mark.skipif(shutil.which("pyright") is None, reason="pyright is not installed")
 def test_pyright_reads_the_public_functions_as_mypy_does(tmp_path: Path) -> None:
     api = (Path(__file__).with_name("api.py")).read_text(encoding="utf-8")
     mistakes = api.count("# type: ignore")
     (tmp_path / "naive.py").write_text(re.sub("  # type: ignore.*", "", api))
     for file, errors in ((Path(__file__).with_name("api.py"), 0), (tmp_path / "naive.py", mistakes)):
-        program = ["pyright", "--pythonpath", sys.executable, str(file)]
+        program = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(file)]
         done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
         lines = {line for _, line in re.findall(r"(\.py:(\d+):\d+) - error", done.stdout)}
         assert len(lines) == errors, done.stdout
