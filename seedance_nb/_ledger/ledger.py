@@ -7,11 +7,11 @@ import math
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from seedance_nb._base.errors import LedgerError, OverBudget
 from seedance_nb._check.check import Approved, values_by_role
@@ -21,6 +21,11 @@ from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.repair import in_memory
 from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_of
 from seedance_nb._ledger.store import Store
+
+if TYPE_CHECKING:  # psycopg is optional
+    from seedance_nb._ledger import postgres, transaction
+
+    Transaction = transaction.Transaction | postgres.Transaction
 
 _T = TypeVar("_T")
 _OF_PROVIDER = "(spec = ? OR (spec >= ? AND spec < ?))"
@@ -46,46 +51,6 @@ class Found(NamedTuple):
     total: int
 
 
-class Transaction(Protocol):
-    """One transaction, in SQL that both backends understand; at its end all of it is durable, or nothing.
-
-    `settle` sets the states of rows whose owners have ended; transactions that settle the same account wait for each other.
-    `row` is None for a number that there is not; `leases` has the rows that this call has inserted, even if its answer was lost.
-    """
-
-    db: Any
-    now: float
-
-    @property
-    def leases(self) -> Collection[int]: ...
-    def settle(self, account: str = "") -> None: ...
-    def row(self, seq: int) -> Any: ...
-    def insert(self, values: dict[str, Any], person: str, words: str) -> int: ...
-    def change(self, seq: int, changes: dict[str, Any]) -> None: ...
-
-
-class Backend(Protocol):
-    """Where the rows are: a file with its journal (`store`), or a server (`postgres`). `trouble` says why they cannot all be read, and `path` is where the ledger's other files are.
-
-    `wait` ends when another kernel may have changed a row, `may_send` is whether a row is still this process's, `save_elsewhere`
-    returns where a change is that could not be saved, and `share` runs a function on a state that all kernels have in common.
-    """
-
-    place: str
-    path: Path
-    trouble: str
-
-    @property
-    def share(self) -> Callable[..., Any] | None: ...
-    def transact(self, work: Callable[[Transaction], _T]) -> _T: ...
-    def read(self, work: Callable[[Any], _T]) -> _T: ...
-    async def wait(self, sleep: Callable[[float], Awaitable[None]]) -> None: ...
-    def may_send(self, seq: int) -> bool: ...
-    def forget(self, seq: int, *, files: bool) -> None: ...
-    def save_elsewhere(self, seq: int, created: float | None, changes: dict[str, Any], *, is_certain: bool) -> str: ...
-    def close(self) -> None: ...
-
-
 def intent_of(approved: Approved, base_url: str, take: int) -> str:
     """What the ledger knows a request by, as 64 hex digits: where it goes, what it says, and which take it is. *pure*."""
     identity = json.dumps([base_url, approved.spec.method, approved.spec.path, approved.digest, take])
@@ -103,7 +68,7 @@ class Ledger:
             except ImportError:
                 step = "run pip install 'seedance_nb[postgres]' and restart the kernel"
                 raise LedgerError("A ledger on a server needs the package psycopg.", next_step=step) from None
-            self._store: Backend = Server(str(place))
+            self._store: Server | Store = Server(str(place))
         else:
             self._store = Store(real_path(Path(place).expanduser()), now, in_memory)
         self.place, self.path = self._store.place, self._store.path
@@ -135,7 +100,7 @@ class Ledger:
         spec, by_role = approved.spec, values_by_role(approved.spec, approved.values)
         intent = intent_of(approved, base_url, take)
 
-        def claimed(transaction: Transaction) -> tuple[Row, bool]:
+        def claimed(transaction: "Transaction") -> tuple[Row, bool]:
             # Without a budget the index on intents alone keeps two claims apart.
             transaction.settle(f"{spec.provider} {simulated}" if (budget, replaces) != (None, None) else "")
             # A row with an unknown outcome counts again if the request sent in its place never became a task.
@@ -172,7 +137,7 @@ class Ledger:
             raise TypeError(f"not columns that change: {sorted(unknown)}")
         columns = {name: _to_column(value) for name, value in changes.items()}
 
-        def changed(transaction: Transaction) -> Any:
+        def changed(transaction: "Transaction") -> Any:
             current = transaction.row(seq)
             if current is None or not _is_same(current.created, created):
                 return None

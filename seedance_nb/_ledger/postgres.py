@@ -27,7 +27,7 @@ import psycopg
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger.database import close_own
 from seedance_nb._ledger.process import this_process
-from seedance_nb._ledger.row import COLUMNS, EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, Row, own_intent, row_of
+from seedance_nb._ledger.row import COLUMNS, EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, own_intent, row_of
 
 _LEASE_S, _CONNECTIONS = 60, 3
 _POLL_S = 0.5, 5.0  # between two looks at what another kernel sends: without word from it, and with
@@ -52,7 +52,7 @@ class _Cursor(psycopg.Cursor[Any]):
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """One transaction, with the methods of `store.Transaction`; `leases` says of each changed row whether it is about to be sent."""
+    """One transaction, with the methods of `transaction.Transaction`; `leases` says of each changed row whether it is about to be sent."""
 
     db: Connection
     now: float
@@ -62,7 +62,8 @@ class Transaction:
     def settle(self, account: str = "", row: int | None = None) -> None:
         self.db.execute("SELECT settle(?, ?)", (account, row))
 
-    def row(self, seq: int) -> Row | None:
+    def row(self, seq: int) -> Any:
+        """The row with this number, locked, None if there is none."""
         self.settle(row=seq)
         for *found, nonce in self.db.execute(f"{_LOCK} WHERE seq = ? FOR UPDATE", (seq,)):
             if nonce == self.nonce:  # this very call has inserted it, before its connection was lost
@@ -202,9 +203,8 @@ class Server:
     def renew(self) -> None:
         """Renew the leases on the rows that this process is about to send. *writes ledger*. Raises: LedgerError."""
         asked, held = _clock(), [*self._leases]
-        query = (
-            "UPDATE tasks SET lease = lease_of(?) WHERE seq = ANY(?) AND owner = ? AND state IN (?, ?) RETURNING seq"
-        )
+        where = "seq = ANY(?) AND owner = ? AND state IN (?, ?)"
+        query = f"UPDATE tasks SET lease = lease_of(?) WHERE {where} RETURNING seq"  # noqa: S608
         values = (_LEASE_S, held, this_process(), *EARLY_STATES)
         rows = self.transact(lambda transaction: transaction.db.execute(query, values).fetchall())
         self._hold(asked, dict.fromkeys(held, False) | {seq: True for (seq,) in rows})

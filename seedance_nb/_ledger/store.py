@@ -37,7 +37,7 @@ _FORKING: list[tuple["Store", bool]] = []
 
 
 class Store:
-    """Database and journal of one ledger, opened on demand, and again after a fork or a repair."""
+    """Database and journal of one ledger, opened on demand, and again after a fork or a repair; `postgres.Server` has the same methods."""
 
     share = None
 

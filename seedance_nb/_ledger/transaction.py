@@ -19,7 +19,10 @@ _IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "un
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """One transaction; `mirrored` is the number of the last event in the journal, `last` that in either file."""
+    """One transaction, durable as a whole or not at all; `mirrored` is the number of the last event in the journal, `last` that in either file.
+
+    `leases` has the rows that this call inserted in an earlier try: here there are none.
+    """
 
     path: Path
     db: sqlite3.Connection

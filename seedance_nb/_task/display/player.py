@@ -30,13 +30,6 @@ def is_voila() -> bool:
     return os.getenv("SERVER_SOFTWARE", "").startswith("voila")
 
 
-def delivers_files() -> bool:
-    """Whether the viewer of this kernel's outputs gets files below the notebook's folder: JupyterLab, Notebook 7 and pages that scripts write do, Voila gets no MP4. Reads the environment."""
-    if is_voila() or any(os.getenv(name) for name in _EMBEDS):
-        return False
-    return notebook_file() is not None or not shell_with_kernel()
-
-
 def source_of(path: Path, embed: bool | None = None) -> str:
     """The `src` of a file: a path relative to the notebook, a data URL, or "" if neither works. *reads files*, and the environment."""
     notebook, size = notebook_file(), path.stat().st_size if path.is_file() else None
@@ -44,7 +37,11 @@ def source_of(path: Path, embed: bool | None = None) -> str:
     inner = file.relative_to(folder) if file.is_relative_to(folder) else Path()
     # Jupyter serves nothing from a folder whose name begins with a dot.
     is_served = bool(inner.parts) and not any(part[0] == "." for part in inner.parts)
-    if is_served and delivers_files() and (not embed or size is None):
+    # JupyterLab, Notebook 7 and pages that scripts write get files below the notebook's folder; Voila gets no MP4.
+    is_served &= (
+        (notebook is not None or not shell_with_kernel()) and not is_voila() and not any(map(os.getenv, _EMBEDS))
+    )
+    if is_served and (not embed or size is None):
         return quote(inner.as_posix())
     if size is None or not (size <= EMBED_UP_TO if embed is None else embed):
         return ""
