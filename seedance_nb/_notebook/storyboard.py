@@ -67,7 +67,7 @@ class Storyboard(ShownBatch):
         if broken := next((item for item in items if item.error), None):
             fault = f"{broken.title}: {broken.fault or broken.problems[0]}"
             items = [item if item.error else replace(item, fault=fault) for item in items]
-        super().__init__(session, items, budget=budget, concurrency=len(items) - len(self._chained))
+        super().__init__(session, items, budget=budget)
         has_problems = any(item.error or item.warnings or item.unsupported for item in items)
         self._heads = ("shot", "model", *["not supported", "problems"] * has_problems, "price")
         self._title = ("Storyboard", "shot", "", "")
@@ -93,17 +93,6 @@ class Storyboard(ShownBatch):
         for at in self._chained:
             rows[at] = self._found(at, rows[at - 1])[1]
         return rows
-
-    @property
-    def due(self) -> list[int]:
-        """The shots that `generate` would send: those without a task, unless one that they continue has failed; equal ones count once. *reads files*."""
-        due, is_over = dict[str, int](), False
-        for at, (item, row) in enumerate(zip(self.items, self.rows(), strict=True)):
-            is_end = row is not None and (row.state in (State.FAILED, State.UNKNOWN) or row.is_forgotten)
-            is_over = is_end or (at in self._chained and is_over)
-            if row is None and item.error is None and not is_over:
-                due.setdefault(item.intent, at)
-        return [*due.values()]
 
     def plan(self) -> View:
         """Which shots are done, new or stale, and what generating costs; nothing is sent. *reads files*, *network* the first time."""

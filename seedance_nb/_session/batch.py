@@ -1,31 +1,27 @@
-"""Several requests at once: checked when they are created, priced together, rehearsed, and sent in order with the ledger as their queue."""
+"""Several requests at once: checked when they are created, priced together, and sent in order with the ledger as their queue."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import functools
-import heapq
 import math
-import random
-import statistics
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, argument_error
 from seedance_nb._base.faults import created_by_package
-from seedance_nb._base.html import Readable
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import read_json
 from seedance_nb._check.check import Approved, approve, approve_again, build_body, values_by_role, warnings
 from seedance_nb._check.price import Estimate, Total, estimate, total_of
 from seedance_nb._document.load import model_names, spec
 from seedance_nb._document.spec import Spec
-from seedance_nb._ledger.ledger import Ledger, intent_of
+from seedance_nb._ledger.ledger import intent_of
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.preflight import Report
+from seedance_nb._session.rehearsal import Rehearsal, forecast
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import require_sendable
 from seedance_nb._task.display.video import Video
@@ -35,10 +31,7 @@ from seedance_nb._task.task import Task
 T = TypeVar("T")
 Result = Video | Exception | None
 """The result of a request: its video, or the error in its place; None as long as there is neither."""
-_RUNS, _EARLIER, _FEWEST, _TICK_S = 200, 200, 3, 0.1
-Outcomes = list[tuple[float, bool, bool]]
-Clip = tuple[str, float, Outcomes]
-"""A request: its provider, its price there, and how tasks like it ended: after how many seconds, whether with a video, and whether charged."""
+_TICK_S = 0.1
 _INNER = ("current", "reset", "load", "perform", "send", "wait", "waiting", "require_same_places")
 
 
@@ -147,6 +140,8 @@ def finish(source: Document, body: str, options: dict[str, Any], where: tuple[st
 class Batch:
     """Several requests, sent in order. `tasks` and `results` have one entry per item: None is not sent, or not ended, yet."""
 
+    _chained: Sequence[int] = ()  # the items that wait for the video of the one before
+
     def __init__(self, session: Session, items: Iterable[Item], *, budget: float | None = None,
                  concurrency: int | None = None, executor: Executor | None = None) -> None:  # fmt: skip
         self.items = tuple(items)
@@ -189,12 +184,14 @@ class Batch:
 
     @property
     def due(self) -> list[int]:
-        """The items that have no task in the ledger yet, so that `perform` sends them; equal ones count once. *reads files*."""
-        rows, new = self.rows(), dict[str, int]()
-        for at, item in enumerate(self.items):
-            if item.error is None and rows[at] is None:
-                new.setdefault(item.intent, at)
-        return [*new.values()]
+        """The items that have no task in the ledger yet, so that `perform` sends them, unless one that they continue has failed; equal ones count once. *reads files*."""
+        due, is_over = dict[str, int](), False
+        for at, (item, row) in enumerate(zip(self.items, self.rows(), strict=True)):
+            is_end = row is not None and (row.state in (State.FAILED, State.UNKNOWN) or row.is_forgotten)
+            is_over = is_end or (at in self._chained and is_over)
+            if row is None and item.error is None and not is_over:
+                due.setdefault(item.intent, at)
+        return [*due.values()]
 
     @property
     def total(self) -> Total:
@@ -317,106 +314,13 @@ class Batch:
 
     def rehearse(self) -> Rehearsal:
         """What would happen if it was sent now: price, time, refusals and balance. *reads files*, *network*: free calls only."""
-        due, sender = self.due, self._session.sender
+        due, total = self.due, self.total
         if isinstance(refusal := attempt(self.require_budget), OverBudget):
-            options: Any = {"cost": f"{self.total}, over the budget", "basis": (refusal.message,)}
+            options: Any = {"cost": f"{total}, over the budget", "basis": (refusal.message,)}
             return Rehearsal(clips=len(due), seconds=(0, 0), refusals=len(due), **options)
-        clips, starts, turns = list[Clip](), list[float](), dict[str, Iterator[float]]()
-        balances, basis, pace = dict[str, float](), dict[str, None](), ""
-        outcomes = functools.cache(functools.partial(outcomes_of, self._session.ledger, sum(sender.routing.timing)))
-        for item, price in [(self.items[at], self.estimates[at]) for at in due]:
-            earlier, source = outcomes(item.spec, size_of(item.spec, item.body), item.simulated)
-            provider, basis[source] = item.spec.provider, None
-            clips.append((provider, 0 if item.simulated else price.amount or 0, earlier))
-            if provider not in turns and (gate := sender.account(item.spec).endpoint.gate):
-                turns[provider] = iter(gate().forecast(len(due), sender.routing.clock()))
-                pace += f", {provider} at first with {gate().rate:g} requests a second"
-                left = ENGINE.run(sender.balance(item.spec)) if "balance" in item.spec.calls else None
-                balances |= {} if left is None else {provider: left}
-            starts.append(next(turns[provider]) if provider in turns else 0.0)
-        played = rehearse(clips, starts, concurrency=self._concurrency, balances=balances)
-        known = [f"{name}: the balance is {left:,.10g} now" for name, left in balances.items()]
-        pace = f"{f'at most {self._concurrency}' if self._concurrency else 'all'} at a time{pace}"
-        cost, sums = str(self.total), self.total.sums
-        if len(sums) == 1 and played.charged[0] < (sums[0].amount or 0):  # else in several units
-            cost += f", {' to '.join(dict.fromkeys(f'{one:,.10g}' for one in played.charged))} of it charged"
-        return replace(played, cost=cost, basis=(*basis, *known, pace))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Rehearsal(Readable):
-    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `charged` that of what is charged, `refusals` how many clips would have no video, `runs_out` the number of the first clip that the balance does not pay for, if any, `basis` what this rests on."""
-
-    clips: int
-    seconds: tuple[float, float]
-    refusals: float
-    runs_out: int | None = None
-    charged: tuple[float, float] = (0, 0)
-    cost: str = ""
-    basis: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        span = " to ".join(dict.fromkeys(map(_span_text, self.seconds)))
-        out = f"balance runs out at clip {self.runs_out}" if self.runs_out else ""
-        parts = filter(None, (self.cost, span, f"about {self.refusals:.0f} refusals", out))
-        return "\n".join([f"{self.clips:,} clip{'s' * (self.clips != 1)}: {', '.join(parts)}", *self.basis])
-
-
-def _span_text(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    hours = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004
-    return hours if minutes > 1 else f"{seconds:.0f} s"
-
-
-def rehearse(clips: Sequence[Clip], starts: Sequence[float] = (), *, concurrency: int | None = None,
-             balances: Mapping[str, float] | None = None) -> Rehearsal:  # fmt: skip
-    """The clips in order, each at its time in `starts` at the earliest, at most `concurrency` at once, 200 times over with outcomes drawn anew. *pure*."""
-    draw, runs, refusals = random.Random(0), list[tuple[float, float, float]](), 0  # noqa: S311 - no secret
-    several = {id(outcomes): outcomes for _, _, outcomes in clips}
-    spreads = {key: _spread(outcomes) for key, outcomes in several.items()}
-    for _ in range(_RUNS):
-        running, at, left, out, spent = list[float](), 0.0, dict(balances or {}), math.inf, 0.0
-        for number, (provider, price, outcomes) in enumerate(clips, 1):
-            free_at = heapq.heappop(running) if len(running) == concurrency else 0.0
-            at = max(at, free_at, starts[number - 1] if starts else 0.0)
-            seconds, has_video, is_charged = draw.choice(outcomes)
-            if price > left.get(provider, math.inf):  # the provider refuses it
-                seconds, has_video, is_charged, out = 0.0, False, False, min(out, number)
-            heapq.heappush(running, at + seconds * draw.lognormvariate(0, spreads[id(outcomes)]))
-            refusals, spent = refusals + (not has_video), spent + price * is_charged
-            left[provider] = left.get(provider, math.inf) - price * is_charged
-        runs.append((max(running, default=0.0), spent, out))
-    ends, costs, outs = map(sorted, zip(*runs, strict=True))
-    low, high, out = _RUNS // 10, -_RUNS // 10, outs[_RUNS // 2]
-    return Rehearsal(
-        clips=len(clips), seconds=(ends[low], ends[high]), charged=(costs[low], costs[high]), refusals=refusals / _RUNS,
-        runs_out=None if out == math.inf else int(out),
-    )  # fmt: skip
-
-
-def _spread(outcomes: Outcomes) -> float:
-    """How much drawn times vary around earlier ones, as the next may be slower than all of them (Silverman's rule). *pure*."""
-    logs = [math.log(seconds) for seconds, has_video, _ in outcomes if has_video and seconds > 0]
-    return 1.06 * statistics.pstdev(logs) * len(logs) ** -0.2 if logs else 0.0
-
-
-def outcomes_of(ledger: Ledger, simulator_s: float, spec: Spec, size: Any, simulated: bool) -> tuple[Outcomes, str]:
-    """How earlier tasks of this size ended, or of any, or one of the simulator; and which. *reads files*."""
-    found = ledger.search(lambda *_: "", _EARLIER, 0, model=spec.name)
-    ended = State.DONE, State.FAILED, State.REFUSED
-    every = [one.row for one in found if one.row.simulated is simulated and one.row.state in ended]
-    same = [row for row in every if size_of(spec, read_json(row.body)) == size]
-    rows, kind = (same, "the same size and length") if len(same) >= _FEWEST else (every, "any size and length")
-    if len(rows) >= _FEWEST:
-        times = [(row.finished or 0) - (row.accepted or row.finished or 0) for row in rows]
-        ends = [(row.state is State.DONE, row.charged != "not charged") for row in rows]
-        outcomes = [(time, *end) for time, end in zip(times, ends, strict=True)]
-        return outcomes, f"{spec.name}: {len(rows)} earlier tasks of {kind}"
-    text = f"{spec.name}: no earlier tasks in the ledger, so times are the simulator's"
-    return [(simulator_s, True, True)], text + ("" if simulated else "; real ones usually take minutes")
-
-
-def size_of(spec: Spec, body: Any) -> tuple[str, str]:
-    """What the time of a task depends on: the resolution and the length that a request sets. *pure*."""
-    roles = values_by_role(spec, body)
-    return str(roles.get("resolution")), str(roles.get("seconds"))
+        numbers = {self.items[at].intent: number for number, at in enumerate(due)}
+        earlier = {number: self.items[at - 1].intent for number, at in enumerate(due) if at in self._chained}
+        after = {number: numbers[intent] for number, intent in earlier.items() if intent in numbers}
+        pairs = [(self.items[at], self.estimates[at].amount or 0) for at in due]
+        requests = [(item.spec, item.body, price, item.simulated) for item, price in pairs]
+        return forecast(self._session.sender, requests, total, after, self._concurrency)

@@ -14,10 +14,12 @@ from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
+from seedance_nb._notebook.storyboard import Storyboard
 from seedance_nb._provider.rate_limit import RateLimiter
-from seedance_nb._session.batch import Batch, Rehearsal, destination, item_of, rehearse
+from seedance_nb._session.batch import Batch, destination, item_of
+from seedance_nb._session.rehearsal import Rehearsal, rehearse
 
-MODEL = "crun/seedance-1.0-pro-t2v"
+MODEL, I2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v"
 PRICE = 40.0
 
 
@@ -46,24 +48,36 @@ class Day:
     """One day at a provider: the batch's own loop and a real rate limiter on a virtual clock, with an account that runs out."""
 
     def __init__(self, made: Batch, chance: random.Random, seconds: float, balance: float) -> None:
-        self.chance, self.usual, self.balance, self.refusals, self.spent = chance, seconds, balance, 0, 0.0
+        self.chance, self.usual, self.balance, self.videos, self.spent = chance, seconds, balance, 0, 0.0
         self.runs_out, self.sent, self.limiter, self.loop = math.inf, 0, RateLimiter(), VirtualLoop()
+        self.made = made
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio, "to_thread", self.at_once)
             patch.setattr(made._session.sender, "send", self.send)
+            patch.setattr(made, "_estimate", self.priced)
+            if isinstance(made, Storyboard):
+                patch.setattr(made, "_after", self.after)
             self.loop.run_until_complete(made.perform(made.reset()))
-        self.seconds = self.loop.now
+        self.seconds, self.refusals = self.loop.now, len(made.items) - self.videos
         self.loop.close()
 
     async def at_once(self, act: Any, *values: Any) -> Any:
         return act(*values)
 
+    async def priced(self, _: Any) -> None:
+        """Nobody asks for a price on the virtual clock."""
+
+    def after(self, at: int, before: Any) -> Any:
+        if isinstance(before, Exception):
+            raise sd.SeedanceError("the shot that it continues has no video")
+        return self.made.items[at]
+
     def send(self, *_: Any, **__: Any) -> Any:
-        future = Future[None]()
+        future = Future[str]()
         self.loop.create_task(self.live(future))
         return SimpleNamespace(future=future, is_new=True)
 
-    async def live(self, future: Future[None]) -> None:
+    async def live(self, future: Future[str]) -> None:
         sent = await self.limiter.acquire(self.loop.time, asyncio.sleep)
         await asyncio.sleep(0.2)
         self.limiter.record(sent, self.loop.time(), good=True)
@@ -72,9 +86,12 @@ class Day:
         if self.balance < PRICE:
             seconds, has_video, is_charged, self.runs_out = 0.0, False, False, min(self.runs_out, self.sent)
         self.balance, self.spent = self.balance - PRICE * is_charged, self.spent + PRICE * is_charged
-        self.refusals += not has_video
+        self.videos += has_video
         await asyncio.sleep(seconds)
-        future.set_result(None)
+        if has_video:
+            future.set_result("a video")
+        else:
+            future.set_exception(sd.SeedanceError("refused"))
 
 
 @pytest.mark.parametrize(
@@ -112,8 +129,47 @@ def test_a_forecast_with_a_second_between_requests_does_not_hold(session: sd.Ses
     chance = random.Random(1)
     clips = [("crun", PRICE, [outcome(chance, 20) for _ in range(150)])] * 100
     days = [Day(batch(session, 100), random.Random(f"day {number}"), 20, 9_999) for number in range(5)]
-    assert all(day.seconds < rehearse(clips, range(100)).seconds[0] for day in days)
+    assert all(day.seconds < rehearse(clips, {"crun": range(100)}).seconds[0] for day in days)
     assert paid.charges == []
+
+
+def test_a_rehearsal_of_a_storyboard_is_what_then_happens_and_without_its_chains_it_is_not(
+    session: sd.Session, paid: Provider
+) -> None:
+    """Shots that continue each other follow one another; a chain of six is as long as six shots, however many stand beside it."""
+    paid.balance, chance, first = 9_999, random.Random(1), {"first_frame": "https://example.com/fox.png"}
+    ends = [outcome(chance, 286) for _ in range(200)]
+    add(session, I2V, [(State.DONE if has_video else State.REFUSED, seconds) for seconds, has_video, _ in ends])
+    lengths = (6, 3, *[1] * 12)
+    shots = [first if number == 0 else {} for length in lengths for number in range(length)]
+    shared: dict[str, Any] = {"model": I2V, "seconds": 4, "resolution": "480p"}
+    made = Storyboard(session, [shared | shot | {"prompt": f"Shot {at}"} for at, shot in enumerate(shots)])
+    said = made.rehearse()
+    days = [Day(made, random.Random(f"day {number}"), 286, 9_999) for number in range(12)]
+    within = [said.seconds[0] <= day.seconds <= said.seconds[1] for day in days]
+    assert sum(within) >= 7, (sorted(day.seconds for day in days), said.seconds)
+    assert sum(said.charged[0] <= day.spent <= said.charged[1] for day in days) >= 7
+    assert said.refusals == pytest.approx(sum(day.refusals for day in days) / len(days), abs=1.5)
+    assert said.basis[-1] == "all at a time but 7 that continue another one, crun at first with 2 requests a second"
+    clips = [("crun", PRICE, ends)] * len(shots)
+    for naive in (rehearse(clips), rehearse(clips, concurrency=len(lengths))):
+        assert sum(naive.seconds[0] <= day.seconds <= naive.seconds[1] for day in days) <= 2, "the naive control"
+    assert paid.charges == []
+
+
+def test_what_continues_a_clip_waits_for_it_and_is_not_sent_without_its_video() -> None:
+    good, bad = ("a", 10, [(10.0, True, True)]), ("a", 10, [(10.0, False, True)])
+    for clips, after, balances, truth in (
+        ([good] * 4, {1: 0, 2: 1}, {}, (30, 0, 40, None)),  # and the last of them beside the others
+        ([good, bad, good, good], {1: 0, 2: 1}, {}, (20, 2, 30, None)),
+        ([good] * 4, {1: 0, 3: 2}, {"a": 30}, (20, 1, 30, 4)),
+        ([good] * 3, {1: 0, 2: 1}, {"a": 10}, (10, 2, 10, 2)),
+        ([good] * 5, {2: 1, 3: 2, 4: 1}, {}, (30, 0, 50, None)),
+    ):
+        said = rehearse(clips, after=after, balances=balances)
+        assert (said.seconds[0], said.refusals, said.charged[1], said.runs_out) == truth
+    assert rehearse([good] * 4, {"a": [0, 1, 2, 3]}, {1: 0}).seconds[0] == 20, "its turn came while it waited"
+    assert rehearse([good] * 4, after={1: 0, 3: 2}, concurrency=1).seconds[0] == 40
 
 
 def test_the_forecast_of_a_rate_limiter_is_what_it_does() -> None:
@@ -158,8 +214,8 @@ def test_the_same_rehearsal_says_the_same_and_nothing_to_do_takes_no_time() -> N
         ({}, 10),
         ({"concurrency": 1}, 60),
         ({"concurrency": 2}, 30),
-        ({"starts": range(6)}, 15),
-        ({"concurrency": 3, "starts": range(0, 120, 20)}, 110),
+        ({"turns": {"crun": range(6)}}, 15),
+        ({"concurrency": 3, "turns": {"crun": range(0, 120, 20)}}, 110),
     ],
 )
 def test_concurrency_and_rate_count(options: Any, seconds: float) -> None:
@@ -215,9 +271,14 @@ def session(tmp_path: Path) -> sd.Session:
 
 
 def batch(
-    session: sd.Session, count: int, budget: float | None = None, concurrency: int | None = None, **fields: Any
+    session: sd.Session,
+    count: int,
+    budget: float | None = None,
+    concurrency: int | None = None,
+    model: str = MODEL,
+    **fields: Any,
 ) -> Batch:
-    spec = sd.spec(MODEL)
+    spec = sd.spec(model)
     several = ({"prompt": f"A fox {number}", "resolution": "480p", "duration": 4, **fields} for number in range(count))
     items = [item_of(spec, each, **destination(session, spec)) for each in several]
     return Batch(session, items, budget=budget, concurrency=concurrency)
@@ -226,7 +287,8 @@ def batch(
 def add(session: sd.Session, model: str, outcomes: list[tuple[State, float]], **fields: Any) -> None:
     """Rows of tasks that ended so, as if they had been followed."""
     for number, (state, seconds) in enumerate(outcomes):
-        made = batch(session, 1, prompt=f"{model} {state} {number}", **fields).items[0]
+        image = {"img_urls": ["https://example.com/fox.png"]} if model == I2V else {}
+        made = batch(session, 1, model=model, prompt=f"{model} {state} {number}", **image, **fields).items[0]
         assert made.approved
         row, _ = session.ledger.claim(made.approved, base_url=made.base_url, simulated=made.simulated)
         times: dict[str, Any] = {"accepted": 100.0, "finished": 100.0 + seconds} if state is not State.REFUSED else {}
