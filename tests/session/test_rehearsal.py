@@ -287,7 +287,7 @@ def batch(
 def add(session: sd.Session, model: str, outcomes: list[tuple[State, float]], **fields: Any) -> None:
     """Rows of tasks that ended so, as if they had been followed."""
     for number, (state, seconds) in enumerate(outcomes):
-        image = {"img_urls": ["https://example.com/fox.png"]} if model == I2V else {}
+        image: dict[str, Any] = {"img_urls": ["https://example.com/fox.png"]} if model == I2V else {}
         made = batch(session, 1, model=model, prompt=f"{model} {state} {number}", **image, **fields).items[0]
         assert made.approved
         row, _ = session.ledger.claim(made.approved, base_url=made.base_url, simulated=made.simulated)
