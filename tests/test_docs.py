@@ -142,6 +142,51 @@ def test_the_table_of_versions_is_what_its_script_prints(pages: dict[Path, Beaut
     assert {result for *_, result in rows} == {"works"}, "a row that fails is explained below the table, and here"
 
 
+DOCS = ROOT / "notebooks" / "docs"
+SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+
+
+def first_sentence(name: str) -> str:
+    line = (inspect.getdoc(getattr(sd, name)) or "").splitlines()[0]
+    return f"{line.split('. ')[0].rstrip('.')}."
+
+
+def test_the_list_of_functions_is_there_for_who_reads_the_file() -> None:
+    blocks = re.findall(r"```\{names\}\n(.*?)```", SOURCES["functions"], re.DOTALL)
+    lines = [line.partition(": ") for block in blocks for line in block.splitlines()]
+    listed = {head.split()[0]: text for head, _, text in lines}
+    assert (len(lines), listed) == (len(sd.__all__), {name: first_sentence(name) for name in sd.__all__})
+
+
+def test_the_other_lists_are_there_for_who_reads_the_files() -> None:
+    lines = [f"seedance {name}: {one['help']}" for name, one in packaged("_commands")["commands"].items()]
+    assert "```{commands}\n" + "\n".join(lines) + "\n```" in SOURCES["command_line"]
+    assert "```{magic}\n%%seedance MODEL " in SOURCES["command_line"]
+    own = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name in own if f"`{name}`" not in SOURCES["environment"]] == []
+    keys = {*packaged("_extensions")["root"], *packaged("_extensions")["field"]}
+    assert [name for name in keys if f"`{name}`" not in SOURCES["schema_keys"]] == []
+    books = [path.name for path in sorted(ROOT.glob("notebooks/[0-9]*.ipynb"))]
+    assert re.findall(r"\]\(\.\./(\S+\.ipynb)\)", SOURCES["guides"]) == books
+
+
+@pytest.mark.parametrize("name", [name for name, text in SOURCES.items() if "```{" in text])
+def test_a_page_that_sphinx_completes_says_how_and_where_else_to_read(
+    name: str, pages: dict[Path, BeautifulSoup]
+) -> None:
+    note = " ".join(line.removeprefix("> ") for line in SOURCES[name].splitlines() if line.startswith("> "))
+    assert "`.venv/bin/python -m sphinx -c notebooks/docs notebooks build/docs` builds" in note
+    assert re.search("listed below|read|start with|has|see", note, re.IGNORECASE)
+    for link, _, place in (target.partition("#") for target in re.findall(r"\]\((\S+?)\)", note)):
+        target = (DOCS / link).read_text(encoding="utf-8")
+        heads = [
+            re.sub(r"[^\w -]", "", head).lower().replace(" ", "-")
+            for head in re.findall(r"^#+ (.+)", target, re.MULTILINE)
+        ]
+        assert not place or place in heads
+    assert "You see the source" not in text(pages, name)
+
+
 def test_no_page_has_a_key_or_a_path_of_this_computer(site: Path) -> None:
     content = b"".join(path.read_bytes() for path in site.rglob("*") if path.suffix in (".html", ".js", ".inv"))
     secrets = (KEY, str(ROOT), str(Path.home()), str(site.parent))

@@ -38,7 +38,8 @@ html_title = f"seedance_nb {release}"
 html_copy_source = html_show_copyright = smartquotes = False  # "--execute" stays as it is
 
 NAMES = re.compile(r"```\{names\}\n(.*?)```", re.DOTALL)
-COMMANDS, MAGIC = "```{commands}\n```\n", "```{magic}\n```\n"
+COMMANDS, MAGIC = (re.compile(rf"```\{{{name}\}}\n.*?```\n", re.DOTALL) for name in ("commands", "magic"))
+SOURCE = re.compile(r"> \*\*You see the source of this page\.\*\*.*?\n\n", re.DOTALL)  # for readers of the file
 PART = re.compile(r"The (?P<list>parameters|attributes):|(?P<field>Returns|Raises)(?P<more>[^:]{0,40}): (?P<text>.+)")
 
 
@@ -64,28 +65,24 @@ def command_section(name: str) -> str:
     return f"### {name}\n\n```text\n{help_of(name)}```\n"
 
 
-def entries(text: str, listed: set[str]) -> str:
-    """The entries for lines such as `Task wait resolve`: a name, and those of its members that a person uses; `*` is all other names."""
-    lines, entry = text.splitlines(), list[str]()
-    is_rest = lines == ["*"]
-    for line in [name for name in sd.__all__ if name not in listed] if is_rest else lines:
-        name, *members = line.split()
+def entries(text: str) -> str:
+    """The entries for lines such as `Task wait resolve: …`: a name, those of its members that a person uses, and what it is."""
+    entry = list[str]()
+    for line in text.splitlines():
+        name, *members = line.partition(":")[0].split()
         value = getattr(sd, name)
         kind = "function" if not isinstance(value, type) else "exception" if issubclass(value, Exception) else "class"
         entry += [f".. auto{kind}:: seedance_nb.{name}", *([f"   :members: {', '.join(members)}"] if members else [])]
-        listed.add(name)
-    directives = "```{eval-rst}\n" + "\n".join(entry) + "\n```"
-    return f"## More\n\n{directives}" if is_rest and entry else directives if entry else ""
+    return "```{eval-rst}\n" + "\n".join(entry) + "\n```"
 
 
 def generate(_: Any, page: str, source: list[str]) -> None:
-    """Puts what is generated into a page: entries of names, and the help of commands."""
-    listed: set[str] = set()
-    text = NAMES.sub(lambda match: entries(match[1], listed), source[0]) if page.startswith("docs/") else source[0]
-    if COMMANDS in text:
-        text = text.replace(MAGIC, inspect.getdoc(_magics.seedance) or "")
-        text = text.replace(COMMANDS, f"```text\n{help_of()}```\n\n" + "\n".join(map(command_section, commands())))
-    source[0] = text
+    """Puts what is generated into a page, in place of the lists in its source: entries of names, and the help of commands."""
+    if page.startswith("docs/"):
+        text = NAMES.sub(lambda match: entries(match[1]), SOURCE.sub("", source[0]))
+        text = MAGIC.sub(lambda _: inspect.getdoc(_magics.seedance) or "", text)
+        sections = "\n".join(map(command_section, commands()))
+        source[0] = COMMANDS.sub(lambda _: f"```text\n{help_of()}```\n\n{sections}", text)
 
 
 def linked(text: str) -> str:
