@@ -11,22 +11,15 @@ from urllib.parse import urlsplit
 from seedance_nb._base.values import is_number, packaged_table
 from seedance_nb._schema.library import FormatChecker, spend
 
-_DATE_TIME = re.compile(
-    r"(?i)([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}):([0-5][0-9]|60)(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-5][0-9])"
-)
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"')
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
-_ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
 SIMULATED_HOST, SIMULATED_ASSET = ".simulator.invalid", "asset://simulated-"
 LOCAL = "looks like a local file"
-_LOCAL_FILE = re.compile(r"^(?:file:|~|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^:/?#\s]+\.[A-Za-z0-9]{2,4}$)")
 _LONGEST_NAME, _MAX_LENGTH, _SECONDS, _STRIKES = 253, 5_000, 0.05, 3
 _AS_MANY = 4_000  # a timeout takes as long as checking so many schemas
 _TABLES: dict[str, dict[str, str]] = packaged_table(__file__)
 _PATTERNS = {name: re.compile(pattern) for name, pattern in _TABLES["formats"].items()}
+_PARTS = {name: re.compile(pattern) for name, pattern in _TABLES["parts"].items()}
 _SETS, _PLAIN = _TABLES["sets"], _TABLES["plain"]
 _OUTSIDE = {char: f"[{signs}]" for char, signs in _SETS.items()} | _TABLES["anchors"]
 _NO_ESCAPES = set(string.ascii_letters) - set("tnrfv")
@@ -52,7 +45,7 @@ def checker() -> FormatChecker:
 
 
 def _date_time(text: str) -> bool:
-    match = _DATE_TIME.fullmatch(text)
+    match = _PARTS["date-time"].fullmatch(text)
     try:
         minute = datetime.fromisoformat((match[1] + match[3]).upper()) if match else None
         # A leap second exists only at the end of a day in UTC.
@@ -71,7 +64,7 @@ def _email(text: str) -> bool:
 
 
 def _hostname(text: str) -> bool:
-    return len(text) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in text.split("."))
+    return len(text) <= _LONGEST_NAME and all(_PARTS["label"].fullmatch(label) for label in text.split("."))
 
 
 _FORMATS: Mapping[str, Callable[[str], object]] = {
@@ -85,7 +78,7 @@ _FORMATS: Mapping[str, Callable[[str], object]] = {
 
 def uri_error(text: str) -> str:
     """Why `text` is not an absolute URI by RFC 3986, "" if it is one. *pure*."""
-    scheme, stray = _SCHEME.match(text), _STRAY.search(text)
+    scheme, stray = _PARTS["scheme"].match(text), _PARTS["stray"].search(text)
     if not text:
         return "is empty"
     if text != text.strip():
@@ -114,15 +107,15 @@ def media_error(text: str, schemes: list[str]) -> str:
         return "is Base64 data; use a public URL instead"
     if "asset" in schemes and re.match("asset[-_][A-Za-z0-9._-]+$", text):
         return f"is an AssetId without its scheme; write asset://{text}"
-    if _LOCAL_FILE.match(text):
+    if _PARTS["file"].match(text):
         return f"{LOCAL}, but this provider accepts only public URLs; upload it to a web host and pass its URL"
-    scheme = _SCHEME.match(text)
+    scheme = _PARTS["scheme"].match(text)
     if not schemes or text.lower().startswith("data:"):
         return ""
     if scheme and scheme.group(1).lower() not in schemes:
         return f"starts with {scheme.group()}; allowed: {', '.join(f'{name}://' for name in schemes)}"
     if text.lower().startswith("asset:"):
-        return "" if _ASSET.match(text) else "is not an asset URL; write asset:// and the AssetId"
+        return "" if _PARTS["asset"].match(text) else "is not an asset URL; write asset:// and the AssetId"
     error = uri_error(text)
     if not error and urlsplit(text).username is not None:
         return "has a user name before the host, which the provider would see"

@@ -12,8 +12,8 @@ _MOST_SHOWN, _SHOWN = 40, 12  # of allowed values
 _LONGEST = 100  # no sentence lists more names, nor a longer limit
 
 
-def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
-    """The message of an error, as one clause that follows the name of the field. *pure*."""
+def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any], own: str = "") -> str:
+    """The message of an error, as one clause that follows the name of the field; its `own` for a rule that has no other. *pure*."""
     shown = shorten(value, 30)
     match rule:
         case "type":
@@ -21,7 +21,8 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             names = " or ".join(_WORDS["types"].get(name, name) for name in allowed)
             usual = schema.get("x-upstream", {}).get("enum", ()) if isinstance(value, int) else ()
             hint = next((f"; write {json_text(item)}" for item in usual if item in (f"{value}s", str(value))), "")
-            return f"must be {names}, not {kind_of(value)} {shown}".rstrip() + hint
+            kind = next(_WORDS["kinds"][one.__name__] for one in type(value).__mro__ if one.__name__ in _WORDS["kinds"])
+            return f"must be {names}, not {kind.format(type(value).__name__)} {shown}".rstrip() + hint
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
             kinds = {(_bare(item), type(item)) for item in (*allowed, value)}
@@ -38,10 +39,12 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             limit = len(schema.get("prefixItems", ()))
     size = len(value) if isinstance(value, str | list | dict) else 0
     unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
-    template = _WORDS["keywords"].get(rule, "does not satisfy {rule!r}: {shown}")
+    template = _WORDS["keywords"].get(rule)
+    if template is None:
+        return own
     count = are(limit) if "{count}" in template else ""
     members = "entries" if isinstance(value, list) else "field" if size == 1 else "fields"
-    return template.format(rule=rule, shown=shown, value=value if isinstance(value, str) else shown, limit=limit, bound=_bare(limit),
+    return template.format(value=value if isinstance(value, str) else shown, limit=limit, bound=_bare(limit),
                            size=size, count=count, unit=unit, members=members)  # fmt: skip
 
 
@@ -123,12 +126,6 @@ def _successor(value: Any) -> Any:
         return value + 1
     match = re.fullmatch(r"([^0-9]*)(0|[1-9][0-9]{0,9})([^0-9]*)", value) if isinstance(value, str) else None
     return f"{match[1]}{int(match[2]) + 1}{match[3]}" if match else ABSENT
-
-
-def kind_of(value: Any) -> str:
-    kinds = {bool: "true or false:", str: "text", list: "a list", tuple: "a list", dict: "an object", type(None): "null:",
-             int: "the number", float: "the number"}  # fmt: skip
-    return next((words for kind, words in kinds.items() if isinstance(value, kind)), f"a {type(value).__name__}:")
 
 
 def _bare(value: Any) -> str:

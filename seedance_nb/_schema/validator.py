@@ -20,10 +20,6 @@ from seedance_nb._schema.library import MOST, Draft202012Validator, Spent, Valid
 from seedance_nb._schema.messages import quote_for, words_for
 
 _PER_ERROR = 5  # one message takes as long as checking so many schemas
-_OWN_MESSAGE = {
-    "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", AT_LEAST_ONE, "x-media", "x-needs",
-    "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
-}  # fmt: skip
 _WITHOUT_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
 _CHOICES = {"anyOf", "oneOf", "not", "if"}
 _MOST = 2_000  # a form needs many of these at once
@@ -118,10 +114,8 @@ def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Errors:
 
 def _multiple_of(validator: Any, step: Any, instance: Any, __: Any) -> Errors:
     # In decimal: 0.3 is three times 0.1, whatever their binary approximations are.
-    if validator.is_type(instance, "number"):
-        whole = isinstance(step, int) and isinstance(instance, int)
-        if instance % step if whole else Fraction(str(instance)) % Fraction(str(step)):
-            yield ValidationError(f"must be a multiple of {step}")
+    if validator.is_type(instance, "number") and Fraction(str(instance)) % Fraction(str(step)):
+        yield ValidationError(f"must be a multiple of {step}")
 
 
 def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Errors:
@@ -192,7 +186,7 @@ def problem_of(error: ValidationError) -> Problem:
         quote = quote_for(rule, value, limit, schema)
     groups = limit if rule == AT_LEAST_ONE or (rule == "oneOf" and value is ABSENT) else ()
     others = tuple(to_pointer([*path[:-1], name]) for group in groups for name in group)
-    message = error.message if rule in _OWN_MESSAGE else words_for(rule, value, limit, schema)
+    message = words_for(rule, value, limit, schema, error.message)
     if is_secret(schema):  # no message may show it
         value = HIDDEN
         message = message if rule in _WITHOUT_VALUE else "is not an allowed value"

@@ -7,15 +7,10 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from seedance_nb._base.values import ABSENT, find, find_all, set_at, to_path
+from seedance_nb._base.values import ABSENT, find, find_all, packaged_table, set_at, to_path
 from seedance_nb._document.spec import Spec
 
-_NO_ACCOUNT = {"required": 200, "available": 137, "balance": 137.96}
-_WORDS = {
-    "refused": "The request is not valid", "unauthorized": "The key is missing or is not accepted",
-    "no-credits": "Insufficient credits", "rate-limited": "Too many requests or tasks at once",
-    "unavailable": "The service is not available at present",
-}  # fmt: skip
+_TABLE = packaged_table(__file__)
 
 
 def codes(spec: Spec) -> tuple[str, ...]:
@@ -41,7 +36,7 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> JSONResponse:
     meaning = (table.statuses | table.refusals).get(code, "")
     # The schema's text for a code, from the list in the description of its field.
     listed = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", str(spec.replies["create"]))
-    text = listed.group(1) if listed else _WORDS.get(meaning, "An error requested from the simulator")
+    text = listed.group(1) if listed else _TABLE["words"].get(meaning, "An error requested from the simulator")
     lists = [pointer for pointer in table.details if pointer.endswith("/*")]
     is_invalid = code == table.invalid
     if details and not (lists and is_invalid):
@@ -55,7 +50,7 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> JSONResponse:
         value = set_at(value, to_path(lists[0])[:-1], list(details) or ["simulate: requested error"])
     for pointer in table.details if meaning == "no-credits" else ():
         if pointer not in lists:
-            value = set_at(value, to_path(pointer), _NO_ACCOUNT.get(to_path(pointer)[-1], 0))
+            value = set_at(value, to_path(pointer), _TABLE["no-credits"].get(to_path(pointer)[-1], 0))
     status = int(code) if code.isdecimal() else 400 if meaning else 500
     headers = {"Retry-After": "1"} if meaning == "rate-limited" else {}
     return JSONResponse(value, 200 if code in table.in_body else status, headers)

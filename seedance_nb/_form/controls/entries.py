@@ -88,10 +88,11 @@ class Entries(Compound):
     def _reorder(self, order: list[int]) -> None:
         rest = range(len(self._entries), len(self._entries) + len(self._rest))
         self._entries = [self._entries[index] for index in order]
-        if self.fixed:
+        is_map = self.field.kind == "map"
+        if self.fixed and not is_map:
             self.show(self._collect())
         self._arrange()
-        self._accept(self._collect(), Change(order=(*order, *rest)))
+        self._accept(self._collect(), Change(order=None if is_map else (*order, *rest)))
 
     def _name(self, entry: Any, index: int) -> None:
         """Label an entry by its index."""
@@ -221,12 +222,6 @@ class MapControl(Entries):
     def add(self, value: Any = ABSENT) -> None:
         self._entries.append(Entry(self, "", value, named=False))
         self._arrange()
-
-    def remove(self, entry: Entry) -> None:
-        if entry in self._entries:
-            self._entries.remove(entry)
-            self._arrange()
-            self._accept(self._collect())
 
     def rename(self, entry: Entry, name: str) -> None:
         if self._quiet or entry not in self._entries:
