@@ -128,7 +128,7 @@ class BatchView:
     def __init__(self, batch: Batch, head: Html, table: Callable[[], Html], output: Callable[..., View],
                  counts: Callable[[], Html]) -> None:  # fmt: skip
         self._batch, self._make_table, self._make_output, self._make_counts = batch, table, output, counts
-        self._lock, self._busy = threading.Lock(), False
+        self._busy = threading.Lock()  # locked from a press to its end
         self._first_press_at: float | None = None
         self._offer: tuple[int, Total] = 0, Total()
         self._left_out = sum(isinstance(one, Exception) for one in batch.tasks)
@@ -175,7 +175,7 @@ class BatchView:
         return before == self._offer and not refusal
 
     def _press(self) -> None:
-        if self._busy or self._first_press_at is not None:
+        if self._busy.locked() or self._first_press_at is not None:
             return
         if not self._show_price():
             self._report(_CHANGED)
@@ -189,10 +189,8 @@ class BatchView:
             self._start()
 
     def _start(self) -> None:
-        with self._lock:  # a second press finds it busy
-            if self._busy:
-                return
-            self._busy = True
+        if not self._busy.acquire(blocking=False):
+            return
         self._show_buttons(asking=False)
         self._go.disabled = True
         ENGINE.submit(self._generate(self._batch.reset()))
@@ -210,7 +208,8 @@ class BatchView:
                 await asyncio.to_thread(self._show_price)
         finally:
             toggle(self._stop, shown=False)
-            self._go.disabled = self._busy = False
+            self._go.disabled = False
+            self._busy.release()
 
     async def _follow(self, work: asyncio.Future[None]) -> None:
         shown, due_at, pause = -1, -math.inf, _UPDATE_S / 10

@@ -62,8 +62,8 @@ class Panel:
             self.form.history.back()  # it is no change to undo
         self.task: Task | None = None
         self._host = session.host(spec)
-        self._simulated, self._lock = not self._host, threading.Lock()
-        self._busy, self._awaits_rest, self._stopped = False, False, threading.Event()
+        self._busy = threading.Lock()  # locked from a click on Generate to its end
+        self._simulated, self._awaits_rest, self._stopped = not self._host, False, threading.Event()
         self._confirmed, self._videos = frozenset[str](), list[Video]()
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
@@ -119,7 +119,7 @@ class Panel:
     def _ipython_display_(self) -> None:
         cell = running_cell(), self.spec.name
         before, _LATEST[cell] = _LATEST.get(cell, self), self
-        if before._session is self._session and not self.task and (before.task or before._busy):  # noqa: SLF001
+        if before._session is self._session and not self.task and (before.task or before._busy.locked()):  # noqa: SLF001
             values, budget = build_body(self.spec, merged(before.form.values, self.form.values)), self._budget
             self.__dict__ = before.__dict__  # from now on both are one panel, with its task and videos
             self._budget = budget
@@ -137,10 +137,8 @@ class Panel:
         self._start()
 
     def _start(self, *, another: bool = False) -> None:
-        with self._lock:  # a second click finds it busy
-            if self._busy:
-                return
-            self._busy = True
+        if not self._busy.acquire(blocking=False):
+            return
         self._stopped.clear()
         self._go.disabled = self._again.disabled = True
         self._report(Html('<div class="sdn-dim">Reading the form…</div>'))
@@ -183,7 +181,7 @@ class Panel:
         finally:
             toggle(self._stop, shown=False)
             self._go.disabled = self._again.disabled = False
-            self._busy = False
+            self._busy.release()
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         # In threads, because a large body or a locked ledger must not hold up every other task on this loop.

@@ -56,8 +56,8 @@ class Account:
     async def upload(self, file: str | Path | bytes, name: str = "") -> str:
         """Upload a file (a path, or bytes with a `name`); its URL at the provider. *reads files*, *network*. Raises: SeedanceError; Refused."""
         if "upload" not in self.spec.calls:
-            next_step = "upload the file to a web host and pass its https URL"
-            raise self._unsupported("does not accept file uploads, only public URLs", next_step)
+            problem = f"{self.spec.provider} does not accept file uploads, only public URLs."
+            raise SeedanceError(problem, next_step="upload the file to a web host and pass its https URL")
         content, name = await asyncio.to_thread(_content, file, name)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         extension = Path(name).suffix.removeprefix(".").lower()
@@ -75,7 +75,8 @@ class Account:
     async def asset(self, url: str, kind: str = "image", name: str = "") -> str:
         """Register a public URL as an asset and wait up to 300 s until it is ready; its `asset://` URL. *network*. Raises: SeedanceError; Refused."""
         if "asset" not in self.spec.calls:
-            raise self._unsupported("does not support assets", "pass the file's public URL")
+            problem = f"{self.spec.provider} does not support assets."
+            raise SeedanceError(problem, next_step="pass the file's public URL")
         if kind not in ("image", "video", "audio"):
             problem = f"kind must be 'image', 'video' or 'audio', not {kind!r}."
             raise SeedanceError(problem, next_step="pass the kind of the file", charged=None)
@@ -111,12 +112,10 @@ class Account:
             raise SeedanceError(f"{self.spec.provider} reports no status for the asset {asset_id}.")
         return word
 
-    def _unsupported(self, problem: str, next_step: str) -> SeedanceError:
-        return SeedanceError(f"{self.spec.provider} {problem}.", next_step=next_step)
-
     async def _value(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Any:
         if name not in self.spec.calls:
-            raise self._unsupported(f"has no {name} call", "check the account on the provider's website")
+            problem = f"{self.spec.provider} has no {name} call."
+            raise SeedanceError(problem, next_step="check the account on the provider's website")
         answer = await self._answer(name, body=body, query=query)
         return find(answer.value, self.spec.calls[name].value)
 

@@ -122,19 +122,16 @@ def _looked_up(source: str, name: str, read: Callable[[], str | None]) -> Secret
 
 
 def _save(name: str, secret: Secret) -> None:
-    stopped = False
+    problem = "The keyring did not save the key. It is available until this Python process ends."
+    fault: BaseException = SeedanceError(problem, next_step=f"unlock the keyring and try again, or set {name}")
     try:
-        _keyring().set_password(SERVICE, name, secret.reveal())
+        with suppress(Exception):  # locked or broken
+            _keyring().set_password(SERVICE, name, secret.reveal())
+            _CACHE["the keyring", name] = secret
+            return
     except KeyboardInterrupt:
-        stopped = True
-    except Exception:  # noqa: BLE001 - locked or broken
-        problem = "The keyring did not save the key. It is available until this Python process ends."
-    else:
-        _CACHE["the keyring", name] = secret
-        return
-    if stopped:  # a new one: the traceback of the original leads to the keyring's variables
-        raise KeyboardInterrupt
-    raise SeedanceError(problem, next_step=f"unlock the keyring and try again, or set {name}")
+        fault = KeyboardInterrupt()  # a new one: the traceback of the original leads to the keyring's variables
+    raise fault
 
 
 def _keyring() -> Any:

@@ -196,9 +196,8 @@ def free_value(spec: Spec, answer: Answer) -> dict[str, Any]:
 
 def is_overloaded(spec: Spec, answer: Answer) -> bool:
     """Whether a response means that the provider is overloaded: 429, a 5xx, or its own code for one of them. *pure*."""
-    meaning = ""
-    if spec.errors is not None and isinstance(answer.value, dict):
-        meaning = spec.errors.refusals.get(str(_code(spec.errors, answer)), "")
+    table = spec.errors or ErrorTable()
+    meaning = table.refusals.get(str(_code(table, answer)))
     return answer.status == 429 or answer.status >= 500 or meaning in ("rate-limited", "unavailable")  # noqa: PLR2004
 
 

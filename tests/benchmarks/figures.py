@@ -245,7 +245,7 @@ def messages(tasks: int = 20, seconds: float = 15) -> None:
         while not all(panel.task for panel in panels):
             time.sleep(0.1)
         first, last = time.monotonic(), begun + seconds
-        while any(panel._busy for panel in panels):
+        while any(panel._busy.locked() for panel in panels):
             time.sleep(0.1)
     while_running = sum(first < moment < last for moment in said)
     print(f"{tasks} panels at once: {while_running / (last - first):.1f} comm messages a second, {len(said)} in all")

@@ -80,7 +80,7 @@ for panel, act in zip(panels, ("words", "details", "fails", "unauthorized", "add
     panel.form.values = FIELDS | {"prompt": f"act:{act} in a panel"}
     panel.generate()
 for panel in panels:
-    while panel._busy:
+    while panel._busy.locked():
         time.sleep(0.01)
     print(panel._status.value)
 """

@@ -115,7 +115,7 @@ def test_twenty_double_clicks_are_twenty_charges(server: FaultServer, panels: li
                 one.start()
             for one in both:
                 one.join()
-        until(lambda: not panel._busy)
+        until(lambda: not panel._busy.locked())
     assert len({json.loads(body)["input"]["prompt"] for body in server.charges}) == 20
     assert len(server.charges) == server.count(CREATE) == 20
     assert panel.task is not None
@@ -143,7 +143,7 @@ def test_two_tabs_that_are_pressed_at_once_are_one_charge(server: FaultServer, p
         one.form.values = CRUN.fields
     for one in panels:
         press(one)
-    until(lambda: not any(one._busy for one in panels))
+    until(lambda: not any(one._busy.locked() for one in panels))
     assert len(server.charges) == 1
     assert [len(one._videos) for one in panels] == [1, 1]
 

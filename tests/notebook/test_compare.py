@@ -398,7 +398,7 @@ def test_the_button_asks_once_with_the_total_and_then_sends(view: BatchView, pay
     assert view._yes.description == "Really generate 2 videos for 24 credits?"
     assert paying.charges == []
     view._yes.click()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert models(paying) == BOTH
     assert shown(view).count("<video ") == 2
     assert "2 of 2 done" in view._status.value
@@ -412,7 +412,7 @@ def test_a_double_click_asks_and_does_not_answer(
     view._go.click()
     view._go.click()
     view._yes.click()
-    assert not view._busy
+    assert not view._busy.locked()
     assert paying.charges == []
     assert not hidden(view._yes)
 
@@ -422,7 +422,7 @@ def test_a_double_click_on_the_answer_is_one_submission_each(view: BatchView, pa
     for _ in range(3):
         view._yes.click()
     view._go.click()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert models(paying) == BOTH
 
 
@@ -440,7 +440,7 @@ def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: BatchView, 
     for _ in range(2):
         view._go.click()
         view._yes.click()
-        until(lambda: not view._busy)
+        until(lambda: not view._busy.locked())
     assert models(paying) == BOTH
     assert "You already generated 2 of them. No charge" in view._status.value
 
@@ -452,7 +452,7 @@ def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monke
     assert "1 left out" in view._note.value
     view._go.click()
     view._go.click()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert hidden(view._yes)
     assert (shown(view).count("<video "), shown(view).count('role="alert"')) == (1, 1)
     assert len(session.ledger.rows()) == 1
@@ -470,7 +470,7 @@ def test_progress_names_each_model_until_its_video_or_error_is_there(view: Batch
     assert "0 of 2 done · 1 running" in view._status.value
     until(lambda: ">Generating…<" in shown(view))
     paying.on_status = ["success"]
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert "&lt;i&gt;none&lt;/i&gt;" in shown(view)
     assert "1 of 2 done" in view._status.value
 
@@ -479,7 +479,7 @@ def test_what_is_unexpected_is_shown_in_the_cell(view: BatchView, monkeypatch: p
     monkeypatch.setattr(view._batch, "send", lambda *_, **__: 1 / 0)
     view._go.click()
     view._yes.click()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert "ZeroDivisionError" in view._status.value
     odd: dict[str, None] = {}
     monkeypatch.setattr(view, "_show_buttons", lambda **_: odd["<b>"])
@@ -490,7 +490,7 @@ def test_what_is_unexpected_is_shown_in_the_cell(view: BatchView, monkeypatch: p
 def test_no_text_becomes_html(view: BatchView, session: sd.Session) -> None:
     view._go.click()
     view._yes.click()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     odd = made(compared(session, [PRO], prompt="<b>x</b>", resolution="<i>", first_frame="<u>"))
     for text in (shown(view), *(child.value for child in odd.widget.children[1:4])):
         assert "<b>fox" not in text
@@ -526,7 +526,7 @@ def test_a_locked_ledger_would_hold_up_no_other_task_while_a_comparison_waits_fo
 ) -> None:
     view._go.click()
     view._yes.click()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert any("claim" in what for what, _ in on_the_loop)
     assert not [what for what, is_held_up in on_the_loop if is_held_up]
 

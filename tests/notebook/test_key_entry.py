@@ -58,14 +58,14 @@ def test_a_panel_stays_with_the_simulator_after_a_key_came(
     monkeypatch.setenv("CRUN_BASE_URL", provider.url)
     panel.form.values = GOOD
     panel._go.click()
-    until(lambda: not panel._busy)
+    until(lambda: not panel._busy.locked())
     assert "run its cell again" in panel._status.value
     assert provider.headers == []
     again = opened(crun, sleep=short)
     assert "SIMULATED" not in again._top.value
     again.form.values = GOOD
     again._go.click()
-    until(lambda: not again._busy)
+    until(lambda: not again._busy.locked())
     assert [headers["x-api-key"] for headers in provider.headers] == [KEY], "the control: the new panel sends"
 
 

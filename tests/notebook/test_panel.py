@@ -36,7 +36,7 @@ def shown(panel: Panel) -> list[Any]:
 
 
 def done(panel: Panel) -> Callable[[], bool]:
-    return lambda: not panel._busy
+    return lambda: not panel._busy.locked()
 
 
 def test_generate_shows_the_video_of_what_the_form_says(panel: Panel, provider: Provider) -> None:

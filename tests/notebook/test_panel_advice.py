@@ -35,7 +35,7 @@ def panel_for(monkeypatch: pytest.MonkeyPatch, keyed_session: sd.Session) -> Cal
 
 def pressed(panel: Panel) -> str:
     panel._go.click()
-    until(lambda: not panel._busy)
+    until(lambda: not panel._busy.locked())
     return str(panel._status.value)
 
 

@@ -202,13 +202,13 @@ def test_an_empty_prompt_is_asked_about_once_also_where_nothing_is_charged(
     monkeypatch.setattr(panel_module, "SETTLE_S", 0.01)
     made = panel(tmp_path / "l.sqlite3", duration=4, resolution="480p")
     made._go.click()
-    until(lambda: not made._busy)
+    until(lambda: not made._busy.locked())
     assert made.task is None
     assert "The prompt is empty." in made._status.value
     assert "Press Generate again to send it anyway." in made._status.value
     assert made._go.description == "Generate · free · 1 warning"
     made._go.click()
-    until(lambda: not made._busy)
+    until(lambda: not made._busy.locked())
     assert made.task is not None
 
 
@@ -216,7 +216,7 @@ def test_blanks_are_an_empty_prompt_too(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(panel_module, "SETTLE_S", 0.01)
     made = panel(tmp_path / "l.sqlite3", "vastnum/doubao-seedance-2.0", prompt="  \n")
     made._go.click()
-    until(lambda: not made._busy)
+    until(lambda: not made._busy.locked())
     assert (made.task, "The prompt is empty." in made._status.value) == (None, True)
 
 

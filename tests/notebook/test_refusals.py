@@ -145,7 +145,7 @@ def panel(crun: sd.Spec, monkeypatch: pytest.MonkeyPatch, keyed_session: sd.Sess
 
 def press(panel: Panel) -> None:
     panel._go.click()
-    until(lambda: not panel._busy)
+    until(lambda: not panel._busy.locked())
 
 
 def refusal(*lines: str) -> tuple[int, dict[str, Any]]:

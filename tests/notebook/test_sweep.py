@@ -635,13 +635,13 @@ def test_a_cell_asks_once_about_the_whole_price_and_sends_what_has_no_problem(vi
     view._go.click()
     assert paying.charges == []
     view._yes.click()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert len(paying.charges) == 6
     assert "6 of 9 done; the errors are below." in view._status.value
     assert view._table.value.count("Done") == 6
     assert (view._go.description, view._note.value.count("6 cost nothing")) == ("Show 6 videos · no charge", 1)
     view._go.click()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert len(paying.charges) == 6
     assert "You already generated 6 of them" in view._status.value
 
@@ -657,7 +657,7 @@ def test_a_cell_over_its_budget_says_so_and_does_not_ask(
     assert "leave some of them out, or create it again with a larger budget=" in view._note.value
     assert view._go.disabled
     assert "sdn-hidden" in view._yes._dom_classes
-    assert (view._busy, paying.charges) == (False, [])
+    assert (view._busy.locked(), paying.charges) == (False, [])
 
 
 def test_a_request_without_a_prompt_is_asked_about(
@@ -674,7 +674,7 @@ def test_a_request_without_a_prompt_is_asked_about(
     free = sd.Session(simulate=True, ledger=session.ledger.path, outputs=session.outputs, queue_s=0, run_s=0)
     view: Any = Sweep(free, model, {"take": [1, 2]}, fields)._view()
     view._go.click()
-    assert (view._busy, view._yes.description) == (False, "Really generate 2 videos, 2 without a prompt?")
+    assert (view._busy.locked(), view._yes.description) == (False, "Really generate 2 videos, 2 without a prompt?")
     view._yes.click()
     until(lambda: "2 of 2 done" in view._status.value)
     full: Any = Sweep(free, model, {"prompt": ["A fox"]}, fields)._view()
@@ -690,7 +690,7 @@ def test_the_stop_button_sends_nothing_further(view: Any, paying: Provider) -> N
     until(lambda: len(paying.charges) == 1 and "sdn-hidden" not in view._stop._dom_classes)
     view._stop.click()
     slow.finish()
-    until(lambda: not view._busy)
+    until(lambda: not view._busy.locked())
     assert "1 of 9 done · 5 not sent" in view._status.value
     assert "Press the button again" in view._status.value
     assert view._go.description == "Generate 5 videos · 60 credits"

@@ -72,7 +72,7 @@ def panel(session: sd.Session, crun: sd.Spec, monkeypatch: pytest.MonkeyPatch) -
 def pressed(panel: Panel, button: Any) -> Callable[[], None]:
     def press() -> None:
         button.click()
-        until(lambda: not panel._busy)
+        until(lambda: not panel._busy.locked())
         assert "Done in" in panel._status.value
 
     return press

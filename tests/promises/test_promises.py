@@ -339,7 +339,7 @@ def test_a_panel_that_says_free_never_sends_a_paid_request(provider: Provider, m
     monkeypatch.setenv("CRUN_API_KEY", CANARY)
     monkeypatch.setenv("CRUN_BASE_URL", provider.url)
     panel.generate()
-    while panel._busy:
+    while panel._busy.locked():
         time.sleep(0.01)
     assert "This form was set up for the simulator" in panel._status.value
     assert provider.headers == []

@@ -57,13 +57,11 @@ class TerminalLine:
         self._stream, self._length = stream, 0
 
     def show(self, text: str, _html: Html) -> None:
-        self._stream.write("\r" + text.ljust(self._length))
-        self._stream.flush()
+        print("\r" + text.ljust(self._length), end="", file=self._stream, flush=True)
         self._length = len(text)
 
     def end(self) -> None:
-        self._stream.write("\n")
-        self._stream.flush()
+        print(file=self._stream, flush=True)
 
 
 Line = CellLine | TerminalLine  # where a line of progress is shown, and replaced by the next one
