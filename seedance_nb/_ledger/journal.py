@@ -44,11 +44,6 @@ def journal_path(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.journal.jsonl")
 
 
-def rescue_path(ledger: Path) -> Path:
-    """The path of the file with the ids that neither file of a ledger could take, in the journal's format. *pure*."""
-    return ledger.with_name(f"{ledger.name}.rescue.jsonl")
-
-
 def drafts_path(ledger: Path) -> Path:
     """The folder of the drafts of requests beside a ledger. *pure*."""
     return ledger.with_name(f"{ledger.name}-drafts")

@@ -184,13 +184,11 @@ class Server:
         return _clock() < self._leases.get(seq, 0)
 
     def forget(self, seq: int, *, files: bool) -> None:
-        """Remove a row's request, and the names of its `files`. *writes ledger*. Raises: LedgerError."""
         blank = FORGOTTEN | (FORGOTTEN_FILES if files else {}) | {"words": None}
         self.transact(lambda transaction: transaction.change(seq, blank))
 
     def save_elsewhere(self, *_: Any, **__: Any) -> str:
-        """Nothing: there is no other place."""
-        return ""
+        return ""  # there is no other place
 
     def close(self) -> None:
         """Close the connections and end the leases; the next call opens new ones."""

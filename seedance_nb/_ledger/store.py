@@ -46,7 +46,10 @@ class Store:
         self.place, self.path, self.trouble, self._now, self._pid, self._damage = str(path), path, "", now, 0, ""
         self._error: Exception | None = None  # the latest one
         self._salvage = salvage
-        self._journal, self.rescue_file = _journal.journal_path(path), _journal.rescue_path(path)
+        self._journal = _journal.journal_path(path)
+        self.rescue_file = path.with_name(
+            f"{path.name}.rescue.jsonl"
+        )  # ids that neither file could take, in its format
         self._draft = self._journal.with_name(f"{self._journal.name}.new")
         self.lock, self._journal_lock = threading.RLock(), _journal.JournalLock(self._journal)
         self.reading = threading.Lock()  # taken after `lock` where both are
@@ -193,8 +196,7 @@ class Store:
         await sleep(_POLL_S)
 
     def may_send(self, _: int) -> bool:
-        """Always: other kernels see that this process lives."""
-        return True
+        return True  # other kernels see that this process lives
 
     def save_elsewhere(self, seq: int, created: float | None, changes: dict[str, Any], *, is_certain: bool) -> str:
         """Save a change that the database rejected in the journal if `is_certain`, else its task id beside it, for the next transaction of any process; return where."""

@@ -32,7 +32,6 @@ def frames_at(path: Path, times: Sequence[float]) -> "list[Image]":
 
 
 def require_answer(child: Exit, path: Path) -> str:
-    """The answer of a child that decodes. *pure*. Raises: MediaError."""
     if child.code:
         problem = f"{path.name} could not be decoded: {child.problem}."
         raise MediaError(problem, next_step="check the file with another player", charged="not charged")

@@ -20,7 +20,7 @@ from seedance_nb._notebook.status import CHECK, SIMULATED, running_html
 from seedance_nb._session.batch import Batch, Item, Result, attempt
 from seedance_nb._task.display.player import View, badge, pending_html, source_of
 from seedance_nb._task.display.progress import UPDATE_S, TerminalLine, open_line
-from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_player, video_text
+from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_player
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
 
@@ -71,7 +71,7 @@ class Videos(list[Result]):
         lines = []
         for item, result in self._results:
             text = str(result).lower() if result and not isinstance(result, Html) else "generating…"
-            text = video_text(result) if isinstance(result, Video) else text
+            text = repr(result) if isinstance(result, Video) else text
             text = errors.error_text(result) if isinstance(result, Exception) else text
             lines.append(f"{caption(item)}: {' '.join(text.splitlines())}")
         return "\n".join(lines)

@@ -76,8 +76,7 @@ def refusal(spec: Spec, code: str, words: str, *, simulated: bool) -> Refused:
 
 
 def classify(spec: Spec, answer: Answer) -> SendOutcome:
-    """The outcome that a response to the paid request means. *pure*."""
-    # Accepted: a success with a documented id and no error beside it. Refused: a documented refusal that agrees with its status.
+    """The outcome of the paid request. Accepted: a success with a documented id and no error beside it. Refused: a documented refusal that agrees with its status. *pure*."""
     hint, task, errors = answer.hint or find_id(answer.value), spec.task, spec.errors
     if task and errors and isinstance(answer.value, dict) and not (answer.doubts or answer.redirect):
         task_id, code = read_id(task, answer.value), _code(errors, answer)

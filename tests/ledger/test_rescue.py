@@ -17,7 +17,7 @@ from support.waiting import until
 import seedance_nb as sd
 from seedance_nb._ledger import journal as journal_module
 from seedance_nb._ledger import store as store_module
-from seedance_nb._ledger.journal import journal_path, rescue_path
+from seedance_nb._ledger.journal import journal_path
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import State
 from seedance_nb._ledger.store import Store
@@ -27,6 +27,10 @@ fcntl = pytest.importorskip("fcntl")
 MODEL = "crun/seedance-2.0-fast-r2v"
 KEY = "test-key-0123456789"
 FIELDS: dict[str, Any] = {"prompt": "a secret", "reference_images": ["https://example.com/a.png"], "duration": 5}
+
+
+def rescue_path(ledger: Path) -> Path:
+    return Path(f"{ledger}.rescue.jsonl")
 
 
 class Lock:

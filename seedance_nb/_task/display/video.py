@@ -253,7 +253,15 @@ class Video:
         return target
 
     def __repr__(self) -> str:
-        return video_text(self)
+        simulated = "SIMULATED, " if self.simulated else ""
+        off = "".join(f"; differs from the request: {one}" for one in differences(self.asked, self.facts))
+        text = f"Video {self.task}: {simulated}{result_text(self.facts)}; {self.path}{off}"
+        text += f"; {self.facts.remark}" if self.facts and self.facts.remark else ""
+        for at, one in enumerate(self.beside):
+            found = f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
+            missing = f"result {one.place + 1} missing ({one.fault})"
+            text += f"{', ' if at else '; additional results: '}{found if one.file else missing}"
+        return text
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return video_view(self).bundle
@@ -302,20 +310,7 @@ def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
 def video_view(video: Video) -> View:
     """The video for every viewer: a line of text, the player as HTML, and a thumbnail. *reads files*."""
     html = video_html(video, source_of(video.path, video.player.embed))
-    return View(text=video_text(video), html=html, jpeg=_player.still_of(video.poster, _THUMBNAIL_BYTES))
-
-
-def video_text(video: Video) -> str:
-    """One line for consoles and static viewers. *pure*."""
-    simulated = "SIMULATED, " if video.simulated else ""
-    off = "".join(f"; differs from the request: {one}" for one in differences(video.asked, video.facts))
-    text = f"Video {video.task}: {simulated}{result_text(video.facts)}; {video.path}{off}"
-    text += f"; {video.facts.remark}" if video.facts and video.facts.remark else ""
-    for at, one in enumerate(video.beside):
-        found = f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
-        missing = f"result {one.place + 1} missing ({one.fault})"
-        text += f"{', ' if at else '; additional results: '}{found if one.file else missing}"
-    return text
+    return View(text=repr(video), html=html, jpeg=_player.still_of(video.poster, _THUMBNAIL_BYTES))
 
 
 def video_html(video: Video, source: str) -> Html:
@@ -354,7 +349,7 @@ def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path
         texts.insert(0, f"Task {pending.name} is {pending.state}.")
         html = _player.pending_html(pending.name, source_of(video_path(folder, pending))) + html
     if earlier:
-        texts += map(video_text, reversed(earlier))
+        texts += map(repr, reversed(earlier))
         takes = Html()
         for video in reversed(earlier):
             still = _player.still_of(video.poster, _THUMBNAIL_BYTES, 2 * _STRIP_WIDTH)
@@ -384,7 +379,7 @@ def grid(videos: Video | Iterable[Video], /) -> View:
         playing = replace(video, player=PlayerOptions(loop=True, muted=True, autoplay=True))
         player += _TILE.format(video_player(playing, source_of(video.path, video.player.embed)), *caption)
     html = piece("grid").format(columns=COLUMNS, stills=still, players=player)
-    return View(text="\n".join(map(video_text, listed)), html=html)
+    return View(text="\n".join(map(repr, listed)), html=html)
 
 
 @typed
