@@ -5,11 +5,12 @@ import concurrent.futures
 import json
 import os
 import re
-import shlex
 import socket
 import sys
 import warnings
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import seedance_nb as sd
@@ -17,7 +18,7 @@ from seedance_nb._api import _default
 from seedance_nb._base.faults import typed
 from seedance_nb._document.load import new_model
 from seedance_nb._document.reader import packaged
-from seedance_nb._ledger.row import EARLY_STATES
+from seedance_nb._ledger.row import EARLY_STATES, price_after
 from seedance_nb._notebook.completion import add_options, request_of
 
 
@@ -36,25 +37,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
            "simulate": _simulate, "new-model": _new_model, "ledger": _ledger}[chosen.command]  # fmt: skip
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: print(message, file=sys.stderr)
+            warnings.showwarning = lambda message, *_, **__: print(in_a_terminal(str(message)), file=sys.stderr)
             return typed(run)(chosen) or 0
     except sd.SeedanceError as error:
-        text = str(error)
-        for pattern, replacement in table["in_a_terminal"].items():
-            text = re.sub(pattern, replacement, text)
         if "--json" in words:
-            _print({"error": type(error).__name__, **_members(error, "message", "charged", "next_step")}, as_json=True)
-        print(text, file=sys.stderr)
+            texts = {name: in_a_terminal(getattr(error, name)) for name in ("message", "next_step")}
+            _print({"error": type(error).__name__, "charged": error.charged, **texts}, as_json=True)
+        print(in_a_terminal(str(error)), file=sys.stderr)
         code = 3 if isinstance(error, sd.InvalidInput) else 5 if isinstance(error, sd.WaitTimeout) else 1
         return 4 if code == 1 and error.charged == "unknown" else code
     except KeyboardInterrupt as stop:
-        print(stop or "Stopped.", file=sys.stderr)
+        print(in_a_terminal(str(stop)) or "Stopped.", file=sys.stderr)
         return 130
 
 
+def in_a_terminal(text: str) -> str:
+    """A text that speaks of cells and functions, in the words of the command line; what only Python can do is said to be so. *pure*."""
+    table = packaged("_commands")
+    for pattern, words in table["in_a_terminal"].items():
+        text = re.sub(pattern, words, text)
+    return f"{text}\n{table['only_in_python']}" if re.search(r"\bsd\.\w(?!.* in a notebook)", text) else text
+
+
 def _print(value: Any, *, as_json: bool = False) -> None:
+    words = value if isinstance(value, Path) else in_a_terminal(str(value))  # the path of a file stays as it is
     try:
-        print(json.dumps(value, indent=2, ensure_ascii=False) if as_json else value, flush=True)
+        print(json.dumps(value, indent=2, ensure_ascii=False) if as_json else words, flush=True)
     except BrokenPipeError:  # whoever read this has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -103,11 +111,7 @@ def _submit(options: Any) -> None:
 def _watch(options: Any) -> None:
     task = sd.task(options.name, document=options.document)
     print(task, file=sys.stderr)
-    try:
-        video = task.wait(options.timeout)
-    except KeyboardInterrupt:
-        text = f"Stopped waiting; the task is still running. Go on with: seedance watch {shlex.quote(task.name)}"
-        raise KeyboardInterrupt(text) from None
+    video = task.wait(options.timeout)
     _print(_facts(task.row) if options.json else video.path, as_json=options.json)
 
 
@@ -122,8 +126,10 @@ def _resolve(options: Any) -> None:
 
 
 def _facts(row: Any) -> dict[str, Any]:
-    names = ("state", "charged", "simulated", "take", "credits", "estimate", "unit", "created", "file", "error")
-    return {"task": row.name, "model": row.spec, **_members(row, *names)}
+    names = ("state", "charged", "simulated", "take", "credits", "estimate", "unit", "file", "error")
+    created = datetime.fromtimestamp(row.created, UTC).isoformat(timespec="seconds")
+    about = {"model": row.spec, "prompt": _default().prompt_of(row.spec, row.body), "created": created}
+    return {"task": row.name, **about, "cost": price_after(row), **_members(row, *names)}
 
 
 def _new_model(options: argparse.Namespace) -> None:

@@ -52,7 +52,9 @@ def seedance(line: str, cell: str = "") -> Any:
         if not all(problem.warns for problem in problems):
             return None
         price = sd.estimate(spec, **fields)
-        return replace(price, why=price_note(spec, price, simulated=_default().is_simulated(spec)))
+        return replace(
+            price, why=price_note(spec, price, simulated=_default().is_simulated(spec), budget=chosen.budget)
+        )
     options = {name: getattr(chosen, name) for name in ("take", "budget", "preflight", "timeout")}
     video = sd.generate(spec, **options, **fields)
     names.update({chosen.name: video} if chosen.name else {})

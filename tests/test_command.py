@@ -6,10 +6,11 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb import _api
-from seedance_nb.__main__ import main
+from seedance_nb.__main__ import in_a_terminal, main
+from seedance_nb._base.values import json_text
 from seedance_nb._document.reader import packaged
 from seedance_nb._notebook.completion import fields_by_name, request_of
 
@@ -96,6 +98,8 @@ def test_a_submitted_task_can_be_watched_by_its_name(capsys: Out) -> None:
     assert (done["task"], done["state"], Path(done["file"]).is_file()) == (task["task"], "done", True)
     assert main(["tasks", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [done]
+    assert (done["prompt"], done["cost"]) == ("A fox", "simulated (free)")
+    assert datetime.fromisoformat(done["created"]) == datetime.fromtimestamp(int(sd.tasks()[0].created), UTC)
     assert main(["tasks"]) == 0
     assert capsys.readouterr().out == f"{sd.tasks()}\n"
 
@@ -249,6 +253,61 @@ def test_an_unknown_outcome_is_settled_by_the_command_that_its_error_names(paid:
     assert len(paid.charges) == 1
 
 
+TROUBLE = (Path(__file__).parents[1] / "notebooks" / "docs" / "troubleshooting.md").read_text("utf-8")
+MESSAGES = re.findall(r"```text\n(.+?)```", TROUBLE, re.DOTALL)
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=[one.partition(":")[0] for one in MESSAGES])
+def test_what_a_terminal_says_names_commands_that_exist_or_says_that_it_is_python(
+    message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("watch", "tasks", "models", "resolve", "ledger"):
+        monkeypatch.setattr(f"seedance_nb.__main__._{name}", lambda _: 0)
+    text = in_a_terminal(message)
+    assert not re.search(r"\bcells?\b|[a-z_]+=(?![\w\"'])", text)
+    assert ("sd." in text) == (packaged("_commands")["only_in_python"] in text) == (".resubmit(" in message)
+    for words in re.findall(
+        r"(?<!`)\bseedance ((?:watch|tasks|models|resolve|ledger)\b(?: ?'[^']+'| --\S+| \w+(?=:))*)", text
+    ):
+        assert main(shlex.split(words)) == 0, words
+
+
+def test_the_tables_of_a_terminal_name_commands(paid: Provider, capsys: Out) -> None:
+    paid.on_create = ["close"]
+    assert main(["submit", *FOX, "--budget", "50", "--json"]) == 4
+    (task,) = sd.tasks()
+    error = json.loads(capsys.readouterr().out)
+    assert error["next_step"] == f"see what is known and what you can do with seedance resolve '{task.name}'"
+    assert main(["submit", *FOX, "--take", "2", "--simulate"]) == 0
+    capsys.readouterr()
+    assert main(["tasks", "--limit", "1"]) == 0
+    text = capsys.readouterr().out
+    assert f"may have been charged: seedance resolve '{task.name}' shows what to do" in text
+    assert "Showing 1 of 2 tasks; seedance tasks --limit 2 shows all." in text
+    assert "sd." not in text
+
+
+def test_the_file_of_a_video_is_printed_as_it_is(capsys: Out, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEEDANCE_OUTPUTS", str(tmp_path / "take=2 of sd.tasks()"))
+    assert main(["submit", *FOX, "--wait"]) == 0
+    assert Path(capsys.readouterr().out[:-1]).is_file()
+
+
+@pytest.mark.parametrize("name", ["prompt", "textPrompt", "text_prompt", "promptText", "input_prompt"])
+def test_a_task_of_a_model_that_is_not_built_in_has_its_prompt_in_the_list(name: str) -> None:
+    body = json_text({"input": {"negative_prompt": "cats", name: 'A "red" fox, "prompt":"no"'}, "prompt_id": "1"})
+    assert sd.Session().prompt_of("own/model", body) == 'A "red" fox, "prompt":"no"'
+    assert sd.Session().prompt_of("own/model", '{"prompt":"\\x"}') == ""
+    assert sd.Session().prompt_of("own/model", '""') == "", "as of a forgotten task"
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_budget_that_the_simulator_cannot_check_is_named(capsys: Out) -> None:
+    assert main(["submit", *FOX, "--budget", "5"]) == 0
+    assert "SIMULATED: the budget of 5 credits is not checked, because" in capsys.readouterr().err
+    assert len(sd.tasks()) == 1
+
+
 def test_tasks_are_found_by_their_words_and_their_day(capsys: Out) -> None:
     session = sd.Session(simulate=True, queue_s=0, run_s=0)
     for prompt in ("A red fox", "A fox in red", "A cat"):
@@ -294,7 +353,7 @@ def test_ctrl_c_ends_the_waiting_in_one_line_that_says_how_to_go_on(
         patch.setattr(concurrent.futures, "wait", interrupted)
         assert main(["watch", name]) == 130
     *_, last = capsys.readouterr().err.splitlines()
-    assert last == f"Stopped waiting; the task is still running. Go on with: seedance watch {name}"
+    assert last == f"Stopped waiting; the task is still running. Wait for it again with seedance watch '{name}'"
     paid.on_status = ["success"]
     assert main(["watch", name]) == 0
     assert len(paid.charges) == 1

@@ -120,12 +120,22 @@ def total_of(requests: Sequence[Priced]) -> Total:
     return Total(sums=tuple(sums), unknown=unknown, simulated=len(requests) - len(paid), paid=len(paid))
 
 
-def price_note(spec: Spec, price: Estimate, *, simulated: bool) -> str:
+def price_note(spec: Spec, price: Estimate, *, simulated: bool, budget: float | None = None) -> str:
+    if note := unchecked_budget(spec, price, budget, simulated=simulated):
+        return note
     if simulated:
         paid = f" With a key: {price}." if price.amount is not None else ""
         return f"No {spec.key_env or 'key'} is set, so nothing is sent to {spec.provider} and nothing is charged.{paid}"
     note = spec.price.note + (f" ({price.why})" if price.why and price.why != spec.price.note else "")
     return f"{note[:1].upper()}{note[1:]}. The actual cost is recorded afterwards."
+
+
+def unchecked_budget(spec: Spec, price: Estimate, budget: float | None, *, simulated: bool) -> str:
+    """That a budget is not checked, because only the estimate call knows the price and the simulator has none; "" otherwise. *pure*."""
+    if budget is None or not simulated or price.amount is not None or "estimate" not in spec.calls:
+        return ""
+    limit = amount_text(budget, price.unit)
+    return f"SIMULATED: the budget of {limit} is not checked, because the price comes from {spec.provider} and needs a key. Nothing is charged."
 
 
 def amount_text(amount: float, unit: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from seedance_nb._base.errors import LedgerError, OverBudget
 from seedance_nb._check.check import Approved, values_by_role
-from seedance_nb._check.price import Estimate
+from seedance_nb._check.price import Estimate, unchecked_budget
 from seedance_nb._ledger.database import default_path, real_path
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.repair import in_memory
@@ -112,8 +112,8 @@ class Ledger:
             row = transaction.row(existing[0]) if existing else None
             if row and (row.seq, row.state) != (replaces, State.UNKNOWN):
                 return row, row.seq in transaction.leases
-            if budget is not None:
-                price = estimate or Estimate(unit=spec.price.unit)
+            price = estimate or Estimate(unit=spec.price.unit)
+            if budget is not None and not unchecked_budget(spec, price, budget, simulated=simulated):
                 require_budget(transaction.db, spec.provider, price, budget, simulated=simulated)
             if row:
                 transaction.change(row.seq, {"successor": 0})
@@ -334,12 +334,10 @@ def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, si
     A finished task counts at its reported cost, else at its estimate; any other, also one with an unknown outcome, at the larger.
     Simulated and paid tasks are counted separately, in the price's unit. Raises: OverBudget, also if a price is not known.
     """
-    unit = price.unit
-    if simulated and price.amount is None:
-        return  # nothing is charged, and no estimate call could answer
+    unit, kind = price.unit, "simulated " if simulated else ""
     if price.amount is None or price.at_least:
         why = price.why.rstrip(".") or ("only a minimum is known" if price.at_least else "no price is published")
-        text = f"The price of this request is not known ({why}), so it cannot be checked against the budget of {budget:g} {unit}. Nothing was sent."
+        text = f"The price of this {kind}request is not known ({why}), so it cannot be checked against the budget of {budget:g} {unit}. Nothing was sent."
         step = "see what is known with sd.estimate(...), or leave out budget= to send it at any price"
         raise OverBudget(text, budget=budget, next_step=step)
     spent, unpriced = db.execute(
@@ -356,8 +354,8 @@ def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, si
         step = "start a new ledger with sd.Session(ledger='project.sqlite3', budget=...) or SEEDANCE_LEDGER"
         raise OverBudget(text, next_step=step, **figures)
     if spent + price.amount > budget:
-        what = "This request costs" if count == 1 else f"These {count} requests cost"
-        text = f"{what} {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
+        what = f"This {kind}request costs" if count == 1 else f"These {count} {kind}requests cost"
+        text = f"{what} {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the {kind}tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
         if count > 1:
             figures["next_step"] = "leave some of them out, or create it again with a larger budget="
         raise OverBudget(text, **figures)

@@ -207,7 +207,7 @@ class Sweep(ShownBatch):
         """Send it as a batch does; a budget confirms too. *spends credits*. Raises as `run` does."""
         for spec in {item.name: item.spec for item in self.ready}.values():
             self._session.require_consent(spec, self._budget)
-        return super().progress(work, confirm=confirm is True or {self._budget, self._session.sender.budget} != {None})
+        return super().progress(work, confirm=confirm is True or self._budget is not None)
 
 
 def as_completed(sweep: "Sweep", /, *, confirm: bool = False) -> Iterator[Task]:

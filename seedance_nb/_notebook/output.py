@@ -169,6 +169,7 @@ class BatchView:
         self._yes.description = f"Really generate {videos}{f' for {total.brief}' if total.paid else ''}{self._blank}?"
         free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
         note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
+        note = " ".join([note, *self._batch.unchecked_budgets()])
         note += f" {shown - count} cost nothing: they have a task already, or repeat another one." * (shown > count)
         note += f" {self._left_out} left out: see the problems." if self._left_out else ""
         self._note.value = failed_html(refusal) if refusal else escape(note.strip())

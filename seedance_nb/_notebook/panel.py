@@ -54,7 +54,7 @@ class Panel:
     """
 
     def __init__(self, spec: Spec, session: Session, budget: float | None = None, /, **fields: Any) -> None:
-        self.spec, self._session, self._budget = spec, session, budget
+        self.spec, self._session, self._budget = spec, session, session.sender.budget if budget is None else budget
         self.form = Form(spec, lambda: session.sender.account(spec))
         self._draft = Draft(self.form, session.ledger.path)
         if fields:
@@ -86,7 +86,7 @@ class Panel:
         tools = shared.box(W.VBox, [row, fold.box], "sdn-below")
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Offer a key only if the simulator is used because there is no key.
-        needs_key = self._simulated and session.simulate is None and spec.vouched
+        needs_key = self._simulated and session.sender.routing.simulate is None and spec.vouched
         key = piece("key").format(f'sd.ask_key("{spec.provider}")', host_of(spec.server))
         keys = [shared.html(key, "sdn-status")] if needs_key else []
         self._output, self._frames = VideoOutput(shared), FrameViewer(shared, self._show_videos)
@@ -260,7 +260,8 @@ class Panel:
 
     def _update_button(self) -> None:
         """Show the price, on Generate too, and the number of warnings: of filled fields, or of all once they were shown to confirm."""
-        self._note.value = escape(price_note(self.spec, self._price, simulated=self._simulated))
+        note = price_note(self.spec, self._price, simulated=self._simulated, budget=self._budget)
+        self._note.value = escape(note)
         warnings = [problem for problem in self.form.problems if problem.warns]
         is_counted = self.spec.unchecked or (warnings and not self._confirmed)
         values = self.form.values if is_counted else {}  # a copy, so not at every key

@@ -207,7 +207,7 @@ class ShownBatch(Batch):
         # Before anything is sent: warnings may be turned into errors.
         limits = dict.fromkeys(f"{name}, {problem}" for name, one in named for problem in one.warnings)
         errors.emit_warnings(limits, errors.LimitWarning)
-        errors.emit_warnings(without, UserWarning)
+        errors.emit_warnings([*without, *self.unchecked_budgets()], UserWarning)
         try:
             yield from self.waiting(work or self.perform)
         except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, ar
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.problem import Problem
 from seedance_nb._check.check import Approved, approve, approve_again, build_body, values_by_role, warnings
-from seedance_nb._check.price import Estimate, Total, estimate, total_of
+from seedance_nb._check.price import Estimate, Total, estimate, total_of, unchecked_budget
 from seedance_nb._document.load import model_names, spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import intent_of
@@ -151,7 +151,8 @@ class Batch:
         if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
             message = f"must be a whole number, 1 or more, not {concurrency!r}"
             raise argument_error("concurrency", message, concurrency, 1)
-        self._session, self._budget, self._concurrency, self._executor = session, budget, concurrency, executor
+        self._session, self._concurrency, self._executor = session, concurrency, executor
+        self._budget = session.sender.budget if budget is None else budget
         self.current = Run(())  # `Any` in signatures, so that `help()` shows no private type
         self.reset()
 
@@ -204,17 +205,26 @@ class Batch:
         due = [self.items[at] for at in self.due if "prompt" in self.items[at].spec.roles]
         return sum(not str(values_by_role(item.spec, item.body).get("prompt") or "").strip() for item in due)
 
+    def unchecked_budgets(self) -> list[str]:
+        """What is said of simulated requests whose budget cannot be checked. *reads files*, *network* the first time."""
+        due = [(self.items[at], self.estimates[at]) for at in self.due]
+        notes = (unchecked_budget(item.spec, price, self._budget, simulated=item.simulated) for item, price in due)
+        return [*filter(None, dict.fromkeys(notes))]
+
     def require_budget(self) -> None:
         """Check that everything that would be sent stays within the budget, as far as prices are known. *reads files*, *network* the first time. Raises: OverBudget."""
-        budget = self._session.sender.budget if self._budget is None else self._budget
         groups = dict[tuple[str, bool, str], list[float]]()
-        for item, price in [(self.items[at], self.estimates[at]) for at in self.due] if budget is not None else ():
+        for item, price in (
+            [(self.items[at], self.estimates[at]) for at in self.due] if self._budget is not None else ()
+        ):
             if price.amount is not None and not price.at_least:
                 key = item.spec.provider, item.simulated, price.unit
                 groups.setdefault(key, []).append(price.amount)
         for (provider, simulated, unit), prices in groups.items():
             price = Estimate(unit=unit, amount=math.fsum(prices))
-            self._session.ledger.require_budget(provider, price, budget or 0, simulated=simulated, count=len(prices))
+            self._session.ledger.require_budget(
+                provider, price, self._budget or 0, simulated=simulated, count=len(prices)
+            )
 
     def rows(self) -> list[Row | None]:
         """The row of each item in the ledger, None if its request was never sent. *reads files*."""

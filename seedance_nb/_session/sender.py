@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.errors import SeedanceError, emit_warnings
 from seedance_nb._base.secret import Secret
 from seedance_nb._base.values import ABSENT, digest, set_at, to_path
 from seedance_nb._check.check import Approved, values_by_role
-from seedance_nb._check.price import Estimate, estimate
+from seedance_nb._check.price import Estimate, estimate, unchecked_budget
 from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
@@ -150,6 +150,9 @@ class Sender:
         endpoint = self.routing.for_new(spec)
         require_consent(spec, endpoint, budget, simulated=simulated, interactive=interactive)
         self.specs[spec.name] = spec
+        note = unchecked_budget(spec, self.known_price(spec, approved), budget, simulated=endpoint.app is not None)
+        if note and simulated is None:  # no screen has shown it
+            emit_warnings((note,), UserWarning)
         return self.begin(self._flow(spec, endpoint), approved, take, budget)
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -32,6 +33,7 @@ from seedance_nb._task.task import Task, Tasks
 from seedance_nb._web.addresses import host_of
 
 _MOST_ROWS = 100_000
+_PROMPT = re.compile(r'(?i)"(?:(?:text|video|input)_?)?prompt(?:_?text)?":("(?:[^"\\]|\\.)*+")')  # in compact JSON
 _ANOTHER = "Another model is one file of its page: python -m seedance_nb new-model page.yaml my-model.yaml"
 Document = str | Path | Mapping[str, Any] | Spec | Operation
 _KNOWN = {
@@ -83,11 +85,6 @@ class Session:
     def outputs(self) -> Path:
         """The folder for videos. Reads the environment."""
         return self.sender.outputs
-
-    @property
-    def simulate(self) -> bool | None:
-        """True for the simulator, False for the provider, None if this depends on whether there is a key."""
-        return self.sender.routing.simulate
 
     def is_simulated(self, document: Document) -> bool:
         """Whether requests of this model go to the built-in simulator, which charges nothing. Reads the environment."""
@@ -306,10 +303,13 @@ class Session:
         raise SeedanceError(problem, next_step="list the tasks with sd.tasks()", charged=None)
 
     def prompt_of(self, model: str, body: str) -> str:
-        """The prompt in a model's request body, "" if there is none. *reads files*."""
+        """The prompt in a model's request body, "" if there is none; of an unknown model, the first text called prompt. *reads files*."""
         spec, value = self.sender.known_spec(model), ABSENT
         with suppress(ValueError):
-            value = find(read_json(body), spec.roles.get("prompt", "/?")) if spec else ABSENT
+            if spec:
+                value = find(read_json(body), spec.roles.get("prompt", "/?"))
+            elif text := _PROMPT.search(body):
+                value = read_json(text[1])
         return "" if value is ABSENT else str(value)
 
 

@@ -76,7 +76,9 @@ class Engine:
                 waiting[0].settled.wait(0.1)
         except KeyboardInterrupt:
             self.is_ending = self._is_closed = True
-            _report("Stopped waiting. What was sent has an unknown outcome: you may have been charged. See sd.tasks().")
+            _report(
+                "Stopped waiting. What was sent has an unknown outcome: you may have been charged. See sd.tasks(), or `seedance tasks` in a terminal."
+            )
 
     def _waiting(self, passed: float) -> list[Delivery]:
         """The requests to wait for; if there are none, no further one is accepted."""

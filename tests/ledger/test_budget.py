@@ -11,6 +11,8 @@ from faults.shapes import CRUN, PRO
 from support.waiting import until
 
 import seedance_nb as sd
+from seedance_nb._notebook.compare import Sweep
+from seedance_nb._notebook.panel import Panel
 
 PRICE = 200.0
 
@@ -119,20 +121,45 @@ def test_simulated_tasks_have_a_budget_of_their_own(session: sd.Session, tmp_pat
     submit(session, 1, budget=PRICE)
     rehearsal = sd.Session(ledger=session.ledger.path, outputs=tmp_path / "o", queue_s=0, run_s=0)
     rehearsal.submit(PRO.model, budget=PRICE, **PRO.fields).wait(60)
-    with pytest.raises(sd.OverBudget):
+    with pytest.raises(sd.OverBudget, match=r"^This simulated request costs .*: the simulated tasks of"):
         rehearsal.submit(PRO.model, take=2, budget=PRICE, **PRO.fields)
 
 
 def test_a_rehearsal_without_a_known_price_costs_nothing_and_is_sent(tmp_path: Path, server: FaultServer) -> None:
     rehearsal = sd.Session(ledger=tmp_path / "l", outputs=tmp_path / "o", queue_s=0, run_s=0)
-    assert rehearsal.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", budget=1).is_new
-    assert rehearsal.submit(
-        "crun/seedance-2.0-i2v", prompt="A fox", img_urls=["https://example.com/a.png"], budget=1
-    ).is_new
+    fields: Any = {"img_urls": ["https://example.com/a.png"]}
+    for model, more in (("crun/seedance-1.0-pro-t2v", {}), ("crun/seedance-2.0-i2v", fields)):
+        with pytest.warns(UserWarning, match="SIMULATED: the budget of 1 credits is not checked, because the price"):
+            assert rehearsal.submit(model, prompt="A fox", budget=1, **more).is_new
     paid = child.session_at(server.url, tmp_path)
     server.plans["other"] = [(says(500, {}),)]  # the estimate call
     with pytest.raises(sd.OverBudget, match="price of this request is not known"):
         paid.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", budget=1)
+
+
+def test_a_panel_and_a_sweep_say_that_the_simulator_cannot_check_their_budget(tmp_path: Path) -> None:
+    session = sd.Session(ledger=tmp_path / "l", outputs=tmp_path / "o", queue_s=0, run_s=0)
+    model, words = "crun/seedance-1.0-pro-t2v", "SIMULATED: the budget of 1 credits is not checked"
+    panel = Panel(sd.spec(model), session, 1, prompt="A fox")
+    assert words in panel._note.value
+    assert words not in Panel(sd.spec(model), session, prompt="A fox")._note.value
+    sweep = Sweep(session, model, {"prompt": ["A fox", "A hen"]}, {"resolution": "480p", "duration": 2}, budget=1)
+    view: Any = sweep._view()
+    assert view._note.value.count(words) == 1
+    with pytest.warns(UserWarning, match=words) as caught:
+        assert len(sweep.run()) == 2
+    assert sum(words in str(one.message) for one in caught) == 1
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_a_price_that_no_provider_would_know_is_refused_in_the_simulator_too(
+    tmp_path: Path, server: FaultServer, *, is_paid: bool
+) -> None:
+    free = sd.Session(ledger=tmp_path / "l", outputs=tmp_path / "o", queue_s=0, run_s=0)
+    session = child.session_at(server.url, tmp_path) if is_paid else free
+    with pytest.raises(sd.OverBudget, match=f"price of this {'' if is_paid else 'simulated '}request is not known"):
+        session.submit("vastnum/doubao-seedance-2.0", budget=1e9, prompt="A fox")
+    assert (len(session.tasks()), server.count(CREATE)) == (0, 0)
     assert server.count(CREATE) == 0
 
 
