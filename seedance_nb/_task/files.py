@@ -27,7 +27,7 @@ from seedance_nb._media import inspect as _media
 from seedance_nb._media.isobmff import MOST_BOXES, boxes, reader
 from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._simulator.store import Store, default_folder
-from seedance_nb._web.regular_files import append, is_there, on_disk, read, sha256, write
+from seedance_nb._web.regular_files import is_there, on_disk, open_file, sha256, write
 
 _OWN_NAMES = (  # beginning with `stem_of`, as the functions here, `provenance`, `_web.download`, `to_gif` and `proxy` name files
     r"\.%s(-[0-9]+\.(part(\.json)?|jpgpart|trimpart)|-h264\.mp4\.part|\.(mp4|webm|mkv)\.request\.json\.\w+\.part)"
@@ -247,8 +247,8 @@ async def forget(ledger: Ledger, folder: Path, spec: Spec, row: Row, *, files: b
             names = {"prompt", *to_path(spec.roles.get("prompt", ""))[-1:]}
             for draft in drafts_path(ledger.path).glob("*.json"):
                 pairs: list[tuple[str, Any]] = []
-                with suppress(OSError, ValueError, RecursionError), read(draft) as file:  # what is no draft stays
-                    json.load(file, object_pairs_hook=pairs.extend)
+                with suppress(OSError, ValueError, RecursionError), open_file(draft, "rb") as file:
+                    json.load(file, object_pairs_hook=pairs.extend)  # what is no draft stays
                 if prompt and any(name in names and mask_keys(str(text)).strip() == prompt for name, text in pairs):
                     draft.unlink(missing_ok=True)
             if row.simulated:
@@ -275,14 +275,14 @@ def save_request(part: Path, final: Path, spec: Spec, row: Row, digest: str) -> 
     try:
         if len(box) > _MOST:
             return ["its request is too long to be saved with it"]
-        with read(part) as file:  # an MP4 or MOV that a box may follow is one whose last box states its end
+        with open_file(part, "rb") as file:  # a box may follow an MP4 or MOV whose last box states its end
             outer = list(boxes(reader(file), 0, size))
             file.seek(outer[-1].start if outer else 0)
             is_bounded = file.read(4) != bytes(4) and len(outer) < MOST_BOXES
         if not is_bounded or [box.kind for box in outer[:1]] != [b"ftyp"] or outer[-1].end != size:
             write(_beside(final), content)
             return []
-        with append(part) as file:
+        with open_file(part, "ab") as file:
             file.write(box)
             file.flush()
             os.fsync(file.fileno())
@@ -301,7 +301,7 @@ def saved_request(path: Path) -> tuple[dict[str, Any], str]:
     """What `save_request` saved with a file, its types checked; {} and why if there is nothing. *reads files*."""
     text = _box(path)[1]
     if not text and is_there(_beside(path)):
-        with read(_beside(path)) as file:
+        with open_file(_beside(path), "rb") as file:
             text = file.read(_MOST)
     if not text:
         return {}, "no request was saved with it"
@@ -317,7 +317,7 @@ def saved_request(path: Path) -> tuple[dict[str, Any], str]:
 def _box(path: Path) -> tuple[int | None, bytes]:
     """The size of a file without its request box, None if it has none; and the JSON text in it."""
     tail, size = b"", 0
-    with suppress(OSError, ValueError), read(path) as file:
+    with suppress(OSError, ValueError), open_file(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _MOST))
         tail = file.read(_MOST)

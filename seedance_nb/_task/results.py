@@ -29,7 +29,7 @@ from seedance_nb._task.send import TaskRun
 from seedance_nb._web.addresses import clean_url, host_of
 from seedance_nb._web.client import data_bytes, fetch_start
 from seedance_nb._web.download import Bounds, DownloadError, discard, download
-from seedance_nb._web.regular_files import create, on_disk, sha256
+from seedance_nb._web.regular_files import on_disk, open_file, sha256
 
 _AFTER_DISK = "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; its id and URL are saved in the ledger"
 _TRIES, _FEW, _PAUSE_S, _FRESH_S, _SEARCH_S = 4, 4, 2, 3600, 60
@@ -199,7 +199,7 @@ class _Saving:
         url = self._url(index)
         if url[:5].lower() == "data:":
             discard(part)
-            with create(part) as file:
+            with open_file(part, "xb") as file:
                 file.write(data_bytes(url))
             return
         whole = functools.partial(_files.is_whole, asked_s=self._requested_s)

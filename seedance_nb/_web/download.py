@@ -21,7 +21,7 @@ import httpx
 from seedance_nb._web import client as _client
 from seedance_nb._web.addresses import BlockedURL
 from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch
-from seedance_nb._web.regular_files import append, create, on_disk, read
+from seedance_nb._web.regular_files import is_there, on_disk, open_file
 
 Kind = Literal["dead", "broken", "final", "disk"]
 _GZIP = b"\x1f\x8b\x08"
@@ -142,7 +142,8 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
             if free < 2 * (size - end):
                 only = f"only {_megabytes(free)} are free in {part.parent}"
                 raise DownloadError("disk", f"it is {_megabytes(size)}, and {only}")
-        with append(part) if resumes else _begin(part, response.headers.get("etag", ""), size, where) as file:
+        etag = response.headers.get("etag", "")
+        with open_file(part, "ab") if resumes else _begin(part, etag, size, where) as file:
             try:
                 end += await _write(response, file, end, bounds)
             except (httpx.TransportError, DownloadError) as error:
@@ -180,13 +181,13 @@ def _unwrap(part: Path, most: int) -> None:
     new = part.with_suffix(".trimpart")
     try:
         new.unlink(missing_ok=True)
-        with suppress(gzip.BadGzipFile, EOFError, zlib.error), read(part) as old:  # what is damaged stays as it is
+        with suppress(gzip.BadGzipFile, EOFError, zlib.error), open_file(part, "rb") as old:  # what is damaged stays
             head = old.read(16)
             start = old.seek(len(head) - len(head.removeprefix(codecs.BOM_UTF8).lstrip()))
             source = gzip.GzipFile(fileobj=old) if head.startswith(_GZIP) else old
             if source is old and not start:
                 return
-            with create(new) as file:
+            with open_file(new, "xb") as file:
                 while piece := source.read(1024**2):
                     file.write(piece)
                     if file.tell() > most:
@@ -205,15 +206,15 @@ def _begin(part: Path, etag: str, size: int | None, where: str) -> BinaryIO:
     discard(part)
     # A weak ETag may stand for other bytes, and without a length nobody can tell when the file is complete.
     if size and etag.startswith('"'):
-        with create(_note_of(part)) as note:
+        with open_file(_note_of(part), "xb") as note:
             note.write(json.dumps({"etag": etag, "size": size, "where": where}).encode())
-    return create(part)
+    return open_file(part, "xb")
 
 
 def _partial(part: Path) -> _Partial:
     """An earlier try that can be resumed, else an empty one. *reads files*."""
-    with suppress(OSError, ValueError, TypeError, AttributeError), read(_note_of(part)) as note, read(part) as file:
-        found = _Partial(**json.loads(note.read(10_000)), have=os.fstat(file.fileno()).st_size)
+    with suppress(OSError, ValueError, TypeError, AttributeError), open_file(_note_of(part), "rb") as note:
+        found = _Partial(**json.loads(note.read(10_000)), have=part.lstat().st_size if is_there(part) else 0)
         usable = found.etag.startswith('"') and found.etag.isascii() and found.etag.isprintable()
         return found if usable and 0 < found.have <= found.size else _Partial()
     return _Partial()

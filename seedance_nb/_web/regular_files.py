@@ -6,26 +6,15 @@ import os
 import stat
 import tempfile
 from contextlib import suppress
-from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from typing import BinaryIO, Literal
 
-# Opening a pipe must not block; Windows has neither flag.
-_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def read(path: Path) -> BufferedReader:
-    """A regular file, open for reading. *reads files*. Raises: OSError, also for a link, a folder or a pipe."""
-    return os.fdopen(_opened(path, os.O_RDONLY), "rb")
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not block
 
 
-def append(path: Path) -> BufferedWriter:
-    """An existing regular file, open for appending. *writes files*. Raises: OSError as `read` does."""
-    return os.fdopen(_opened(path, os.O_WRONLY | os.O_APPEND), "ab")
-
-
-def create(path: Path) -> BufferedWriter:
-    """A new file, open for writing. *writes files*. Raises: OSError, also if anything exists there, even a broken link."""
-    return os.fdopen(_opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
+def open_file(path: Path, mode: Literal["rb", "ab", "xb"]) -> BinaryIO:
+    """A regular file, open for reading or, if it exists, for appending; or a new one. *reads files*, *writes files*. Raises: OSError, also for a link, a folder or a pipe, and for a new one if anything exists there."""
+    return open(path, mode, opener=_opened)
 
 
 def is_there(path: Path, size: int = 0) -> bool:
@@ -53,7 +42,7 @@ def write(path: Path, content: bytes) -> None:
 def sha256(path: Path, size: int | None = None) -> str:
     """The SHA-256 of a regular file, or of its first `size` bytes, as 64 hex digits; "" without one. *reads files*."""
     hashed = hashlib.sha256()
-    with suppress(OSError, ValueError), read(path) as file:
+    with suppress(OSError, ValueError), open_file(path, "rb") as file:
         left = os.fstat(file.fileno()).st_size if size is None else size
         while chunk := file.read(min(left, 1024**2)):
             hashed.update(chunk)
@@ -68,9 +57,9 @@ def on_disk(error: OSError) -> str:
     return f"file system error: {error.strerror}{f', {error.filename}' if error.filename else ''}"
 
 
-def _opened(path: Path, flags: int) -> int:
-    handle = os.open(path, flags | _PLAIN, 0o666)
+def _opened(path: str, flags: int) -> int:
+    handle = os.open(path, (flags & ~os.O_CREAT if flags & os.O_APPEND else flags) | _PLAIN, 0o666)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
     return handle
