@@ -107,13 +107,13 @@ async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = 
         file.write(into)
     except OSError as error:
         return None, f"it could not be saved for checking ({error.strerror})"
-    file.requests = fetch.requests
     return None if not file.count and file.size is None else file, why
 
 
 async def _search(fetch: Fetch, url: str, file: PartialFile, most: int) -> None:
     """Downloads what is needed, `most` bytes at most. *network*. Raises: BlockedURL, also beyond a limit; httpx's errors."""
     async with fetch.reach(url, {"Range": f"bytes=0-{HEAD - 1}"}) as (response, repeat):
+        file.requests = 1
         require_raw(response)
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise BlockedURL("it is empty, or its server cannot send parts of files")
@@ -126,9 +126,10 @@ async def _search(fetch: Fetch, url: str, file: PartialFile, most: int) -> None:
             start, end = need[0], min(need[1], need[0] + most - file.count)
             if start > LARGEST:
                 raise BlockedURL(f"it is too large ({(file.size or start) / 1e6:,.0f} MB) to look for its header")
-            if fetch.requests >= _MOST_REQUESTS or start >= end:
-                raise BlockedURL(f"its header was not found in {file.count / 1e6:.1f} MB and {fetch.requests} requests")
-            async with repeat({"Range": f"bytes={start}-{end - 1}"}) as part:
+            if file.requests >= _MOST_REQUESTS or start >= end:
+                raise BlockedURL(f"its header was not found in {file.count / 1e6:.1f} MB and {file.requests} requests")
+            file.requests += 1
+            async with repeat(headers={"Range": f"bytes={start}-{end - 1}"}) as part:
                 require_raw(part)
                 await _read_part(fetch, part, file, start, end)
 

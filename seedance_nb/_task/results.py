@@ -148,7 +148,8 @@ class _Saving:
 
         async def start(index: int) -> None:
             async with turns:
-                starts[index] = await fetch_start(self._url(index), self._policy)
+                policy = replace(self._policy, upgrade=True)
+                starts[index], _ = await fetch_start(self._url(index), {"Range": "bytes=0-4095"}, policy)
 
         with suppress(TimeoutError):
             async with asyncio.timeout(20):

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -17,7 +17,7 @@ from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, cl
 from seedance_nb._web.network import CA_HINT, MOST_PORT, proxy_for, proxy_problem, trusted_certificates
 
 _MOST_HOST, _COMPRESSIONS = 253, ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
-Repeat = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
+Repeat = Callable[..., AbstractAsyncContextManager[httpx.Response]]  # takes the `headers`
 FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 """The exceptions of a request, TimeoutError among them; `error_text` puts them into words."""
 
@@ -41,7 +41,7 @@ class Fetch:
     """One download with its redirects; `name` is the host requested last, and `prefix` says for errors what was done to its URL."""
 
     def __init__(self, policy: AccessPolicy) -> None:
-        self._policy, self.name, self.prefix, self.requests = policy, "the URL", "", 0
+        self._policy, self.name, self.prefix = policy, "the URL", ""
 
     @asynccontextmanager
     async def reach(self, url: str, headers: Mapping[str, str], *, method: str = "GET",
@@ -51,8 +51,8 @@ class Fetch:
         for _ in range(1 + 3):
             target = self._checked(target)
             async with self._client(target) as client:
-                repeat = functools.partial(self._send, client, method, target, content)
-                async with repeat(headers) as response:
+                repeat = functools.partial(client.stream, method, target, content=content)
+                async with repeat(headers=headers) as response:
                     if method != "GET" or not response.has_redirect_location:
                         yield response, repeat
                         return
@@ -93,11 +93,6 @@ class Fetch:
         timeout = httpx.Timeout(policy.read_s, connect=policy.connect_s)
         jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         return httpx.AsyncClient(headers=headers, timeout=timeout, cookies=jar, trust_env=False, transport=transport)
-
-    def _send(self, client: httpx.AsyncClient, method: str, url: httpx.URL, content: bytes | None,
-              headers: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:  # fmt: skip
-        self.requests += 1
-        return client.stream(method, url, headers=headers, content=content)
 
 
 def require_raw(response: httpx.Response) -> None:
@@ -155,18 +150,13 @@ def origin_of(url: httpx.URL) -> tuple[str, bytes, int | None]:
 
 async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
     """The bytes at a public https URL, b"" if they do not arrive within `total` seconds or exceed `limit` bytes. *network*."""
-    data, is_complete = await _receive(url, {}, AccessPolicy(connect_s=total), limit + 1, total)
+    data, is_complete = await fetch_start(url, {}, AccessPolicy(connect_s=total), limit + 1, total)
     return data if is_complete and len(data) <= limit else b""
 
 
-async def fetch_start(url: str, policy: AccessPolicy, count: int = 4096, total: float = 5) -> bytes:
-    """The first bytes at a URL, about `count`, or as many as arrive within `total` seconds. *network*."""
-    return (await _receive(url, {"Range": f"bytes=0-{count - 1}"}, replace(policy, upgrade=True), count, total))[0]
-
-
-async def _receive(url: str, headers: Mapping[str, str], policy: AccessPolicy, count: int,
-                   total: float) -> tuple[bytes, bool]:  # fmt: skip
-    """The first bytes at a URL, and whether all, or at least `count`, arrived as they are in time. *network*."""
+async def fetch_start(url: str, headers: Mapping[str, str], policy: AccessPolicy, count: int = 4096,
+                      total: float = 5) -> tuple[bytes, bool]:  # fmt: skip
+    """The first bytes at a URL, as many as arrive within `total` seconds, about `count` at most; and whether all, or so many, arrived as they are. *network*."""
     data = bytearray()
     with suppress(*FAILURES):
         async with asyncio.timeout(total), Fetch(policy).reach(url, headers) as (response, _):
