@@ -131,11 +131,6 @@ class Panel:
     def __repr__(self) -> str:
         return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"
 
-    def generate(self) -> None:
-        """Press Generate. *spends credits* with a key. Raises: SeedanceError if it is paid, and there is no budget and no one to confirm."""
-        self._session.require_consent(self.spec, self._budget)
-        self._start()
-
     def _start(self, *, another: bool = False) -> None:
         if not self._busy.acquire(blocking=False):
             return

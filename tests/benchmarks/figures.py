@@ -241,7 +241,7 @@ def messages(tasks: int = 20, seconds: float = 15) -> None:
         panels = [Panel(sd.spec("crun/seedance-1.0-pro-t2v"), session, prompt=f"Fox {n}") for n in range(tasks)]
         begun = time.monotonic()
         for panel in panels:
-            panel.generate()
+            panel._go.click()
         while not all(panel.task for panel in panels):
             time.sleep(0.1)
         first, last = time.monotonic(), begun + seconds

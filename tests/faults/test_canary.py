@@ -78,7 +78,7 @@ panels = [sd.panel(MODEL) for _ in range(6)]
 for panel, act in zip(panels, ("words", "details", "fails", "unauthorized", "addresses", "half")):
     display(panel)
     panel.form.values = FIELDS | {"prompt": f"act:{act} in a panel"}
-    panel.generate()
+    panel._go.click()
 for panel in panels:
     while panel._busy.locked():
         time.sleep(0.01)

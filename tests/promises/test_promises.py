@@ -338,7 +338,7 @@ def test_a_panel_that_says_free_never_sends_a_paid_request(provider: Provider, m
     panel.form.values = FIELDS
     monkeypatch.setenv("CRUN_API_KEY", CANARY)
     monkeypatch.setenv("CRUN_BASE_URL", provider.url)
-    panel.generate()
+    panel._go.click()
     while panel._busy.locked():
         time.sleep(0.01)
     assert "This form was set up for the simulator" in panel._status.value
