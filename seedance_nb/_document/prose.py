@@ -1,6 +1,7 @@
 """Reads a field's description in English or Chinese: every limit as a rule with its quote, and what was not understood."""
 
 import functools
+import html
 import math
 import operator
 import re
@@ -14,7 +15,7 @@ from seedance_nb._document.reader import packaged
 
 WORDS: dict[str, Any] = packaged("_prose")
 MAX_LENGTH, MAX_CLAUSE = 20_000, 1_000
-_LIKE = str.maketrans("、–—−〜∼×‘’“”「」【】•·…", ',~~-~~x\'\'""""[]--.')
+_LIKE = str.maketrans("、–—−〜∼×‘’“”「」【】•●·…", ',~~-~~x\'\'""""[]---.')
 _LOW, _HIGH, _QUOTES = {"from", "over"}, {"to", "under"}, "`\"' "
 
 
@@ -60,18 +61,20 @@ class _Reading(NamedTuple):
     name: str
     roles: set[str]
     text: str
+    places: list[int]
     original: str
 
     def rule(self, kind: str, clause: Clause, begin: int = 0, **more: Any) -> Rule:
-        quote = self.original[clause.start + begin : clause.start + len(clause.value)]
+        places = self.places[clause.start + begin : clause.start + len(clause.value)]
+        quote = self.original[places[0] : places[-1] + 1] if places else ""
         return Rule(kind=kind, quote=quote.strip(" \t-*•"), **more)
 
 
 @functools.lru_cache(maxsize=512)
 def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...]:
     """The rules that a description states about the field of a name and a JSON type, in order. *pure*."""
-    text = normalised(description)
-    reading = _Reading(name, _roles(name, kind, f"{name}\n{text[:80]}"), text, description)
+    text, places = normalised(description)
+    reading = _Reading(name, _roles(name, kind, f"{name}\n{text[:80]}"), text, places, description)
     found, subject = list[Rule](), ""
     for stated, match, values in _stated(reading, Clause(0, reading.text)):
         found.append(reading.rule(stated, Clause(match.start(), match[0]), limit={"any": values}))
@@ -79,13 +82,16 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         named = pattern("{subjects}").findall(clause.outer)  # a bracket is about what stands before it
         rules, last = _clause(reading, clause, meaning("subjects", named[-1]) if named else subject)
         subject = subject if clause.outer else last.replace("other", "")
-        found += rules
-    merged: dict[tuple[object, ...], Rule] = {}  # each once, with both bounds; of two different bounds the first one
+        # a bound in a bracket explains the one before it: up to 40 letters (or 1-9 signs)
+        known = {(old.kind, one) for old in found for one in old.limit if clause.outer} - {
+            (rule.kind, "any") for rule in rules
+        }
+        found += [rule for rule in rules if not {(rule.kind, one) for one in rule.limit} & known]
+    merged: dict[tuple[object, ...], Rule] = {}  # each once, with both bounds; of two different bounds the wider one
     for rule in found[:500]:
         key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in WORDS["repeated"] else "")
         old = merged.setdefault(key, rule)
-        if not any({*old.limit} & side and {*rule.limit} & side for side in (_LOW, _HIGH)):
-            merged[key] = replace(old, limit=old.limit | rule.limit | old.limit)
+        merged[key] = replace(old, limit=_widest(old.limit, rule.limit))
     return tuple(rule for rule in merged.values() if _is_possible(rule.limit))
 
 
@@ -128,11 +134,15 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     for quantity in found:
         start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
         rest = pattern("{comparators}").sub("", value[:start]) + value[end:]
-        alone = not rest.strip() and pattern("(?:{items}) ?$").search(clause.outer)
+        alone = not rest.strip(" .") and (not clause.outer or pattern("(?:{items}) ?$").search(clause.outer))
         phrase = bare[max(bare.rfind(sign, 0, start) for sign in ",:") + 1 : end + 40]
         mine, said = ({*pattern("image|video|audio").findall(one.lower())} for one in (reading.name, value[start:end]))
         own = start < example and not (mine and said and not mine & said)  # at least one image, beside audio
-        kinds = _kinds(reading.roles | ({"alone"} if alone else set()), quantity, phrase) if own else ()
+        named = (
+            value[start:end].lower().rstrip("s").endswith(reading.name.lower().rstrip("s"))
+        )  # 9 words of a field words
+        marks = {mark for mark, fits in (("alone", alone), ("named", named)) if fits}
+        kinds = _kinds(reading.roles | marks, quantity, phrase) if own else ()
         rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
     if not rules and value[tail - 1 : tail] != ":" and pattern("{limits}").search(value, 0, min(example, advised)):
         rules.append(reading.rule("unclear", clause, limit={"any": [value.strip()]}))
@@ -159,6 +169,8 @@ def _stated(reading: _Reading, clause: Clause, end: int = -1) -> Iterator[tuple[
 
 def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match[str], at: int) -> Iterable[str] | None:
     groups = {name: found for name, found in match.groupdict().items() if found}
+    if "own" in groups and groups["own"].strip(_QUOTES) != reading.name:
+        return None
     if kind in WORDS["relations"]:
         return _names(reading, kind, groups)
     if kind == "placeholder":
@@ -226,6 +238,17 @@ def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[s
         yield name, limit
 
 
+def _widest(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """The limit that refuses only what both refuse, with the values of the first."""
+    limit = second | first
+    for side, widest in ((_LOW, min), (_HIGH, max)):
+        bounds = [(one[name], name in ("over", "to"), name) for one in (first, second) for name in side & {*one}]
+        if len(bounds) > 1:
+            bound, _, name = widest(bounds)
+            limit = {key: value for key, value in limit.items() if key not in side} | {name: bound}
+    return limit
+
+
 def _is_possible(limit: dict[str, Any]) -> bool:
     low, high = ([bound for name, bound in limit.items() if name in side] for side in (_LOW, _HIGH))
     return not low or not high or low < high or (low == high and {*limit} == {"from", "to"})
@@ -249,7 +272,8 @@ def _linked(value: str, first: re.Match[str], second: re.Match[str], comparator:
     link = pattern("{range_link}").fullmatch(value, start, second.start())
     closing = second.end("number") if second["number"] else second.end()
     low = {"(": "over", "[": "from"}.get(value[max(0, first.start() - 2) : first.start()].strip(" `")[-1:])
-    high = {")": "under", "]": "to"}.get(value[closing : closing + 3].strip(" `")[:1])
+    ends = (value[end : end + 3].strip(" `")[:1] for end in (closing, second.end()))
+    high = next(({")": "under", "]": "to"}[end] for end in ends if end in (")", "]")), None)
     both = comparator == "between" or "之间" in value[second.end() : second.end() + 4]
     sign = link[1].lower() if link else ""
     if sign in (",", "or", "或", "或者"):  # [2, 5]; less than 1:4 or 4:1
@@ -281,6 +305,8 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
         last, is_range = (other, True) if other and names else (token, False)
         end = last.end()
         after = meaning("after", second["comparator"] or "") if second else ""
+        if is_range and pattern(r"\s?[:=]\s?[a-z]").match(value, end):  # a part of a scale
+            names = ()
         if is_range or (token["size"] and other and other["size"]):  # or one of several sizes
             index += 1
         elif second and after and not value[end : second.start()].strip(" `)"):
@@ -306,11 +332,17 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
     return [quantity for quantity in found if quantity.bounds], subject
 
 
-def normalised(original: str) -> str:
-    """The first 20,000 characters of a description, each at its place, without markup and with each sign in one form. *pure*."""
-    plain = pattern("{marks}").sub(lambda mark: ("\n" if mark["tag"] else " ") * len(mark[0]), original[:MAX_LENGTH])
+def normalised(original: str) -> tuple[str, list[int]]:
+    """The first 20,000 characters of a description without markup and with each sign in one form, and where each stands. *pure*."""
+    plain = pattern("{marks}").sub(lambda mark: _sign(mark).ljust(len(mark[0]), "\0"), original[:MAX_LENGTH])
     forms = ((sign, unicodedata.normalize("NFKC", sign)) for sign in plain.translate(_LIKE))
-    return "".join(form if len(form) == 1 else sign for sign, form in forms).translate(_LIKE)
+    signs = "".join(form if len(form) == 1 else sign for sign, form in forms).translate(_LIKE)
+    places = [place for place, sign in enumerate(signs) if sign != "\0"]
+    return "".join(signs[place] for place in places), places
+
+
+def _sign(mark: re.Match[str]) -> str:
+    return "`" if mark["code"] else "\n" if mark["block"] else html.unescape(mark[0]) if mark[0][0] == "&" else ""
 
 
 def clauses(text: str) -> Iterator[Clause]:
