@@ -1,7 +1,6 @@
 """Reads a field's description in English or Chinese: every limit as a rule with its quote, and what was not understood."""
 
 import functools
-import html
 import math
 import operator
 import re
@@ -82,16 +81,15 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         named = pattern("{subjects}").findall(clause.outer)  # a bracket is about what stands before it
         rules, last = _clause(reading, clause, meaning("subjects", named[-1]) if named else subject)
         subject = subject if clause.outer else last.replace("other", "")
-        # a bound in a bracket explains the one before it: up to 40 letters (or 1-9 signs)
-        known = {(old.kind, one) for old in found for one in old.limit if clause.outer} - {
-            (rule.kind, "any") for rule in rules
-        }
-        found += [rule for rule in rules if not {(rule.kind, one) for one in rule.limit} & known]
+        known = {old.kind for old in found if clause.outer and "any" not in old.limit}
+        found += [
+            rule for rule in rules if rule.kind not in known
+        ]  # a bracket explains: up to 40 letters (or 1-9 signs)
     merged: dict[tuple[object, ...], Rule] = {}  # each once, with both bounds; of two different bounds the wider one
     for rule in found[:500]:
         key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in WORDS["repeated"] else "")
         old = merged.setdefault(key, rule)
-        merged[key] = replace(old, limit=_widest(old.limit, rule.limit))
+        merged[key] = replace(old, limit=_widest(old.limit, rule.limit, rule.kind in WORDS["lists"]))
     return tuple(rule for rule in merged.values() if _is_possible(rule.limit))
 
 
@@ -125,6 +123,7 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     example = min((match.start() for match in pattern("{examples}").finditer(value)), default=len(value))
     for kind, match, values in _stated(reading, clause, min(example, advised)):
         here = "" if kind in WORDS["unconditional"] else when(*match.span()) or match.groupdict().get("when") or ""
+        here = "" if kind == "default" and pattern("{omitted}").search(here) else here
         inside = any(one.start() <= match.start() < one.end() for one in spans)
         if kind in WORDS["unconditional"] or not (inside or (here and kind == "default")):
             verbs = pattern("{naming}").finditer(value, 0, match.start() if kind == "placeholder" else 0)
@@ -135,14 +134,16 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
         start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
         rest = pattern("{comparators}").sub("", value[:start]) + value[end:]
         alone = not rest.strip(" .") and (not clause.outer or pattern("(?:{items}) ?$").search(clause.outer))
-        phrase = bare[max(bare.rfind(sign, 0, start) for sign in ",:") + 1 : end + 40]
+        phrase = bare[bare.rfind(",", 0, start) + 1 : end + 40]
         mine, said = ({*pattern("image|video|audio").findall(one.lower())} for one in (reading.name, value[start:end]))
         own = start < example and not (mine and said and not mine & said)  # at least one image, beside audio
+        own &= "media" in reading.roles or not pattern("{explained}").match(value)
+        own &= "number" not in reading.roles or not any(rule.kind == "enum" for rule in rules)
         named = (
             value[start:end].lower().rstrip("s").endswith(reading.name.lower().rstrip("s"))
-        )  # 9 words of a field words
-        marks = {mark for mark, fits in (("alone", alone), ("named", named)) if fits}
-        kinds = _kinds(reading.roles | marks, quantity, phrase) if own else ()
+        )  # 9 tags, of a field tags
+        roles = reading.roles | {"alone" if alone else "any", "named" if named else "any"}
+        kinds = _kinds(roles, quantity, phrase) if own else ()
         rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
     if not rules and value[tail - 1 : tail] != ":" and pattern("{limits}").search(value, 0, min(example, advised)):
         rules.append(reading.rule("unclear", clause, limit={"any": [value.strip()]}))
@@ -169,8 +170,8 @@ def _stated(reading: _Reading, clause: Clause, end: int = -1) -> Iterator[tuple[
 
 def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match[str], at: int) -> Iterable[str] | None:
     groups = {name: found for name, found in match.groupdict().items() if found}
-    if "own" in groups and groups["own"].strip(_QUOTES) != reading.name:
-        return None
+    if "own" in groups and re.split("_|(?<=[a-z])(?=[A-Z])", reading.name)[-1].lower() not in groups["own"].lower():
+        return None  # it is about another field
     if kind in WORDS["relations"]:
         return _names(reading, kind, groups)
     if kind == "placeholder":
@@ -185,7 +186,8 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
         items = pattern("{item}").findall(listed[0]) if listed else []
         found = [plain(item) for item in items if item not in ("and", "or")]
         numbers = [pattern(r"-?\d+(?:\.\d+)?").fullmatch(one) for one in found]
-        wrong = {*map(str.lower, found)} & {*WORDS["no_values"]} or ("number" in reading.roles and not all(numbers))
+        ends = {*map(str.lower, found[:1] + found[-1:])} & {*WORDS["no_values"]}
+        wrong = ends or ("number" in reading.roles and not all(numbers))
         quoted = items and items[0][0] in _QUOTES
         named = found and pattern(r"(?=.*\d)\w+[/-][\w./-]+").fullmatch(found[0])
         sure = found and (quoted or numbers[0] or named or pattern("only|仅|只|固定").search(match[0]))
@@ -204,7 +206,8 @@ def _names(reading: _Reading, kind: str, groups: dict[str, str]) -> list[str] | 
         names = re.split(r",| or | and |/|或者|或|和|与", named)
     clean = [pattern(r"^(?:the|or) | fields$").sub("", name.strip(_QUOTES)) for name in names]
     few = several and kind != "exclusive" and len(clean) == 1 and "one" not in groups
-    return None if few else [name for name in clean if name not in ("", reading.name)]
+    short = pattern(r"\S+(?: \S+){0,3}")
+    return None if few else [name for name in clean if name != reading.name and short.fullmatch(name)]
 
 
 def plain(value: str) -> str:
@@ -238,11 +241,13 @@ def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[s
         yield name, limit
 
 
-def _widest(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The limit that refuses only what both refuse, with the values of the first."""
-    limit = second | first
+def _widest(first: dict[str, Any], second: dict[str, Any], is_list: bool) -> dict[str, Any]:
+    """The limit that refuses only what both refuse; of the values, other than of lists, those of the first."""
+    limit = first | second | first
+    if is_list:
+        limit["any"] = [*dict.fromkeys([*first["any"], *second["any"]])]
     for side, widest in ((_LOW, min), (_HIGH, max)):
-        bounds = [(one[name], name in ("over", "to"), name) for one in (first, second) for name in side & {*one}]
+        bounds = {(one[name], name in ("over", "to"), name) for one in (first, second) for name in side & {*one}}
         if len(bounds) > 1:
             bound, _, name = widest(bounds)
             limit = {key: value for key, value in limit.items() if key not in side} | {name: bound}
@@ -272,10 +277,10 @@ def _linked(value: str, first: re.Match[str], second: re.Match[str], comparator:
     link = pattern("{range_link}").fullmatch(value, start, second.start())
     closing = second.end("number") if second["number"] else second.end()
     low = {"(": "over", "[": "from"}.get(value[max(0, first.start() - 2) : first.start()].strip(" `")[-1:])
-    ends = (value[end : end + 3].strip(" `")[:1] for end in (closing, second.end()))
-    high = next(({")": "under", "]": "to"}[end] for end in ends if end in (")", "]")), None)
+    high = {")": "under", "]": "to"}.get(pattern("[ `]{0,2}[a-z]{0,8}").sub("", value[closing : closing + 12], 1)[:1])
     both = comparator == "between" or "之间" in value[second.end() : second.end() + 4]
-    sign = link[1].lower() if link else ""
+    is_part = pattern(r"\s?[:=]\s?[a-z]").match(value, second.end())  # of a scale: 0-3: weak
+    sign = link[1].lower() if link and not is_part else ""
     if sign in (",", "or", "或", "或者"):  # [2, 5]; less than 1:4 or 4:1
         is_or = sign != "," and first["ratio"] and comparator == "under?"
         return ("over", "under") if is_or else (low, high) if sign == "," and low and high else ()
@@ -305,8 +310,6 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
         last, is_range = (other, True) if other and names else (token, False)
         end = last.end()
         after = meaning("after", second["comparator"] or "") if second else ""
-        if is_range and pattern(r"\s?[:=]\s?[a-z]").match(value, end):  # a part of a scale
-            names = ()
         if is_range or (token["size"] and other and other["size"]):  # or one of several sizes
             index += 1
         elif second and after and not value[end : second.start()].strip(" `)"):
@@ -315,7 +318,7 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
             names = ("from",)  # from 2 up to 5
         elif comparator == "between":  # the other end of the range was not understood
             break
-        elif comparator not in ("", "range"):
+        elif comparator not in ("", "range", "default"):
             mixed = "{mixed}" if comparator == "from" and token["item"] else "(?!)"  # at least one picture or film
             handled = pattern("{handled}" if comparator[-1] == "?" else mixed).match(value, end)
             names = () if handled else ("from", "to") if comparator == "exactly" else (comparator.removesuffix("?"),)
@@ -334,15 +337,13 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
 
 def normalised(original: str) -> tuple[str, list[int]]:
     """The first 20,000 characters of a description without markup and with each sign in one form, and where each stands. *pure*."""
-    plain = pattern("{marks}").sub(lambda mark: _sign(mark).ljust(len(mark[0]), "\0"), original[:MAX_LENGTH])
+    plain = pattern("{marks}").sub(
+        lambda mark: WORDS["signs"].get(mark.lastgroup, "").ljust(len(mark[0]), "\0"), original[:MAX_LENGTH]
+    )
     forms = ((sign, unicodedata.normalize("NFKC", sign)) for sign in plain.translate(_LIKE))
     signs = "".join(form if len(form) == 1 else sign for sign, form in forms).translate(_LIKE)
     places = [place for place, sign in enumerate(signs) if sign != "\0"]
     return "".join(signs[place] for place in places), places
-
-
-def _sign(mark: re.Match[str]) -> str:
-    return "`" if mark["code"] else "\n" if mark["block"] else html.unescape(mark[0]) if mark[0][0] == "&" else ""
 
 
 def clauses(text: str) -> Iterator[Clause]:

@@ -114,6 +114,35 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("a_b", "string", "`a_b` 参数与 `c_d` 参数至少二选一", ("required_any", "c_d")),
         ("mode", "string", "当 `type` 为 `plain` 时必填", ("required_when", "type")),
         ("start", "string", "Source image. Up to 9MB or 12 megapixels", ("pixels", ("to", 12_000_000))),
+        ("ratio", "string", "16:9, 4:3 or 1:1", ("enum", "16:9", "4:3", "1:1")),
+        ("shape", "string", "How wide it is (4:3 or 1:1).", ("enum", "4:3", "1:1")),
+        ("size", "string", "Picture size: 320x320, 640x640. Default: 320x320", ("enum", "320x320", "640x640")),
+        ("mode", "string", "slow (default), quick, odd", ("enum", "slow", "quick", "odd")),
+        ("mode", "string", "slow (default), quick, odd", ("default", "slow")),
+        ("reply_type", "string", "Reply type: url or data. More text", ("enum", "url", "data")),
+        ("kind", "string", "a_b 或 c_d", ("enum", "a_b", "c_d")),
+        ("kind", "string", "固定值：slow", ("enum", "slow")),
+        ("kind", "string", "What it is.\n- Allowed: aa, bb\n- More", ("enum", "aa", "bb")),
+        ("kind", "string", "取值如下： - aa：慢 - bb：快", ("enum", "aa", "bb")),
+        ("quality", "string", "2k only", ("enum", "2k")),
+        ("kind", "string", "<p>Only <code>slow</code>  is supported.</p>", ("enum", "slow")),
+        ("factor", "integer", "Possible values: [2, 4]", ("enum", "2", "4")),
+        ("steps", "integer", "Must be greater than or equal to 3", ("range", ("from", 3))),
+        ("steps", "integer", "`4` is the default.", ("default", "4")),
+        ("mode", "string", "If not given, it will default to `slow`.", ("default", "slow")),
+        ("images", "array", "Pictures. Max 7.", ("count", ("to", 7))),
+        ("tags", "array", "Up to 6 tags", ("count", ("to", 6))),
+        ("clip_url", "string", "视频。时长范围：[3s, 20s]", ("seconds", ("from", 3), ("to", 20))),
+        ("image_url", "string", "宽或高 ≥ 90px", ("width", ("from", 90))),
+        ("image_url", "string", "仅支持 URL（不再支持 base64）", ("base64",)),
+        ("a", "string", "`a` is deprecated and has no effect", ("deprecated",)),
+        ("width", "integer", "If width is given, height must also be given", ("requires", "height")),
+        ("a", "string", "Use either `b` or `c` for it, but not both", ("required_one", "b", "c")),
+        ("a", "string", "Text; cannot be empty together with b", ("required_any", "b")),
+        ("a", "string", "Only valid when `b` is set to `x`", ("only_when", "b")),
+        ("a", "string", "Used by big models only", ("only_when",)),
+        ("a", "string", "b=x 时必填", ("required_when", "b")),
+        ("a", "string", "It is mutually exclusive with b_c, if both are given b_c wins", ("exclusive", "b_c")),
     ],
 )
 def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str, rule: tuple[Any, ...]) -> None:
@@ -136,11 +165,33 @@ def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str,
         "Common values are 16000 and 24000",
         "Values are rounded to multiples of 32",
         "若文本大于 300 个字符，推荐分段",
+        "0.0 - 0.4: weak\n0.5 - 1.0: strong",
+        'One of many: "aa", "bb", etc.',
+        "See the supported models and features for more",
+        "Big ones (`aa`, `bb`) cost more; small ones (`cc`, `dd`) cost less",
     ],
 )
 @pytest.mark.parametrize(("name", "kind"), [("image_url", "string"), ("prompt", "string"), ("style", "string")])
 def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, name: str, kind: str) -> None:
     assert said(sentence, name, kind) == set()
+
+
+@pytest.mark.parametrize(
+    ("description", "name", "kind"),
+    [
+        ("最多返回的条数，默认值：10", "n", "integer"),
+        ("The maximum of it, by default 10", "n", "integer"),
+        ("人脸部分不小于 40 像素", "image_url", "string"),
+        ("- small — 300px max\n- large — 900px max", "output_size", "string"),
+    ],
+)
+def test_the_number_of_another_thing_is_no_bound(description: str, name: str, kind: str) -> None:
+    assert {rule[0] for rule in said(description, name, kind)} <= {"default"}
+
+
+def test_a_list_that_holds_for_another_thing_only_is_conditional() -> None:
+    (rule,) = read_rules("quality", "string", "Only model-2 supports high, medium and low quality.")
+    assert rule.when == "Only model-2"
 
 
 def test_a_field_that_takes_no_file_has_no_length() -> None:
@@ -298,6 +349,76 @@ def test_any_text_is_read_and_quoted_exactly(description: str, name: str, kind: 
     rules = read_rules(name, kind, description)
     assert all(rule.quote in description for rule in rules)
     assert rules == read_rules(name, kind, description)
+
+
+NUMBERS = st.integers(min_value=1, max_value=9000)
+TWINS = [  # what a field is, and one limit in both languages
+    ("prompt", "string", "At most {} characters", "最多 {} 个字符"),
+    ("prompt", "string", "No more than {} characters", "不超过 {} 个字符"),
+    ("prompt", "string", "Less than {} characters", "小于 {} 个字符"),
+    ("image_url", "string", "File size up to {} MB", "文件大小不超过 {}MB"),
+    ("image_url", "string", "Each side at least {} px", "每边不小于 {} 像素"),
+    ("video_url", "string", "Duration: less than {} seconds", "时长小于 {} 秒"),
+    ("image_urls", "array", "Up to {} images", "最多 {} 张图片"),
+    ("n", "integer", "At least {}", "至少 {}"),
+    ("n", "integer", "Default: {}", "默认值：{}"),
+    ("n", "integer", "Must be a multiple of {}", "必须是 {} 的倍数"),
+]
+
+
+@given(st.sampled_from(TWINS), NUMBERS)
+def test_a_limit_is_the_same_in_both_languages(twin: tuple[str, str, str, str], number: int) -> None:
+    name, kind, *sentences = twin
+    english, chinese = (said(sentence.format(number), name, kind) for sentence in sentences)
+    assert english == chinese != set()
+
+
+@given(
+    st.sampled_from(TWINS),
+    NUMBERS,
+    st.sampled_from(["Recommended: {}", "For example: {}", "It works best with: {}", "建议：{}", "例如：{}"]),
+)
+def test_no_limit_is_certain_that_is_advice_or_an_example(
+    twin: tuple[str, str, str, str], number: int, frame: str
+) -> None:
+    name, kind, *sentences = twin
+    assert all(said(frame.format(sentence.format(number)), name, kind) == set() for sentence in sentences)
+
+
+@given(
+    st.sampled_from(TWINS),
+    NUMBERS,
+    st.sampled_from(["<p>{}</p>", "**{}**", "<ul><li>{}</li></ul>", "  *  {}", "More.\n\n{}\n"]),
+)
+def test_markup_changes_no_limit_and_every_quote_is_exact(
+    twin: tuple[str, str, str, str], number: int, frame: str
+) -> None:
+    name, kind, sentence, _ = twin
+    marked = frame.format(sentence.format(number).replace(" ", "  "))
+    assert said(marked, name, kind) == said(sentence.format(number), name, kind)
+    assert all(rule.quote and rule.quote in marked for rule in read_rules(name, kind, marked))
+
+
+@given(NUMBERS, NUMBERS)
+def test_of_two_different_bounds_the_one_counts_that_refuses_less(first: int, second: int) -> None:
+    both = f"Pictures up to {first} MB. Films up to {second} MB."
+    assert said(both, "file_url") == {("megabytes", ("to", max(first, second)))}
+    assert said(f"At least {first} px wide; at least {second} px wide", "image_url") == {
+        ("width", ("from", min(first, second)))
+    }
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_bound_of_each_file_is_not_one_of_all(each: int, total: int) -> None:
+    text = f"Each clip at most {each} s. All clips together at most {total} s in total."
+    assert said(text, "video_urls", "array") == {("seconds", ("to", each)), ("total_seconds", ("to", total))}
+
+
+@given(st.sampled_from(["more", "less"]), NUMBERS)
+def test_a_negation_turns_a_bound(word: str, number: int) -> None:
+    closed, opened = {"more": ("to", "over"), "less": ("from", "under")}[word]
+    assert said(f"Must not be {word} than {number} characters", "prompt") == {("chars", (closed, number))}
+    assert said(f"Must be {word} than {number} characters", "prompt") == {("chars", (opened, number))}
 
 
 WORDS = st.sampled_from(
