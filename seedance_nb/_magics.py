@@ -52,9 +52,8 @@ def seedance(line: str, cell: str = "") -> Any:
         if not all(problem.warns for problem in problems):
             return None
         price = sd.estimate(spec, **fields)
-        return replace(
-            price, why=price_note(spec, price, simulated=_default().is_simulated(spec), budget=chosen.budget)
-        )
+        note = price_note(spec, price, simulated=_default().is_simulated(spec), budget=chosen.budget)
+        return replace(price, why=note.removesuffix("."))
     options = {name: getattr(chosen, name) for name in ("take", "budget", "preflight", "timeout")}
     video = sd.generate(spec, **options, **fields)
     names.update({chosen.name: video} if chosen.name else {})

@@ -106,7 +106,8 @@ def test_a_submitted_task_can_be_watched_by_its_name(capsys: Out) -> None:
 
 def test_models_are_listed_as_in_python(capsys: Out) -> None:
     assert main(["models"]) == 0
-    assert capsys.readouterr().out == f"{sd.models()}\n"
+    text = capsys.readouterr().out
+    assert (text, "seedance new-model" in text) == (f"{in_a_terminal(str(sd.models()))}\n", True)
     assert main(["models", "--json"]) == 0
     assert [one["name"] for one in json.loads(capsys.readouterr().out)] == [*sd.models()]
 
@@ -319,8 +320,15 @@ def test_tasks_are_found_by_their_words_and_their_day(capsys: Out) -> None:
     assert len(sd.tasks(find="cat", day=today - timedelta(days=1))) == 0
     assert main(["tasks", "--find", "red fox", "--day", str(today), "--json"]) == 0
     assert {task["task"] for task in json.loads(capsys.readouterr().out)} == found
+    for word, count in (("today", 3), ("yesterday", 0)):
+        capsys.readouterr()
+        assert main(["tasks", "--day", word, "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == count
+    assert main(["tasks", "--find", "zebra"]) == 0
+    assert capsys.readouterr().out.startswith("No tasks.\n")
     with pytest.raises(SystemExit):
-        main(["tasks", "--day", "yesterday"])
+        main(["tasks", "--day", "tomorrow"])
+    assert "argument --day: invalid day value: 'tomorrow'" in capsys.readouterr().err
     day: Any = str(today)
     with pytest.raises(sd.InvalidInput, match="must be a date such as"):
         sd.tasks(day=day)

@@ -59,7 +59,7 @@ def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
                 text = stream.read(MAX_BYTES + 1)
         except (OSError, ValueError) as error:
             problem = f"the file cannot be read: {getattr(error, 'strerror', error)}"
-            raise SpecError(problem, file=file) from None
+            raise SpecError(problem, file=file, next_step="check the path of the schema file") from None
     if len(text) > MAX_BYTES:
         problem = f"the document is too large: at most {MAX_BYTES:,} characters are allowed"
         raise SpecError(problem, file=file, next_step=_LESS)

@@ -5,7 +5,7 @@ import re
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from inspect import Parameter, Signature, signature
 from itertools import chain
 from keyword import iskeyword
@@ -20,7 +20,6 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import from_text
 
-_OPTION_TYPES = {"int": int, "float": float, "path": Path, "day": date.fromisoformat}
 _TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
 # The open dict of a sweep, and its last name and value.
 _TABLE = re.compile(r"\bsweep\([^{}]{0,300}\{([^{}]{0,5000})$")
@@ -51,7 +50,8 @@ def description(field: Field) -> str:
 def function_for(document: Spec, call: Any) -> Any:
     """`call` with a model's fields as its signature, and the words of its docs as its docstring. *reads files*."""
     name, parameters = document.name, []
-    lines = [f"{document.title}, {document.mode}: `sd.generate({name!r}, …)`, which *spends credits*.", ""]
+    about = ", ".join(filter(None, (document.title, document.mode)))
+    lines = [f"{about}: `sd.generate({name!r}, …)`, which *spends credits*.", ""]
     for key, field in fields_by_name(document).items():
         kind: Any = _TYPES.get("".join(field.shape.types), Any)
         kind = Literal.__getitem__(field.choices) if field.choices else kind
@@ -62,6 +62,15 @@ def function_for(document: Spec, call: Any) -> Any:
     call.spec, call.__signature__, call.__module__ = document, Signature(parameters), "seedance_nb"
     call.__name__ = call.__qualname__ = re.sub(r"\W", "_", name)
     return call
+
+
+def day(text: str) -> date:
+    """The day of a text: a date such as 2026-11-30, today or yesterday. Raises: ValueError."""
+    ago = {"today": 0, "yesterday": 1}.get(text)
+    return date.fromisoformat(text) if ago is None else date.today() - timedelta(days=ago)  # noqa: DTZ011 - the local day
+
+
+_OPTION_TYPES = {"int": int, "float": float, "path": Path, "day": day}
 
 
 def add_options(parser: Any, options: dict[str, dict[str, Any]]) -> None:
@@ -75,7 +84,7 @@ def add_options(parser: Any, options: dict[str, dict[str, Any]]) -> None:
 def request_of(kind: str, prog: str, words: Sequence[str]) -> tuple[Spec, Any, dict[str, Any]]:
     """The model, options and fields that the words after `prog` describe. *reads files*. Raises: SpecError; SystemExit for wrong words, and --help."""
     model, table = spec(words[0]), packaged("_commands")
-    usage, about = f"{prog} {words[0]} [options] --field value …", f"{model.title}, {model.mode}"
+    usage, about = f"{prog} {words[0]} [options] --field value …", ", ".join(filter(None, (model.title, model.mode)))
     parser = ArgumentParser(prog=f"{prog} {words[0]}", usage=usage, allow_abbrev=False, description=about)
     options = {f"--{name}": table["request"][name] for name in table[kind]}
     add_options(parser, options)

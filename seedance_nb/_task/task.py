@@ -358,7 +358,7 @@ class Tasks(Sequence[Row]):
         self._rows = [row for row, _ in self._pairs]
         more = f"Showing {len(rows):,} of {count:,} tasks; sd.tasks({count}) shows all. " if len(rows) < count else ""
         self._note = f"{more}Ledger: {where}"
-        self._lead = ""
+        self._lead = "" if rows else "No tasks."
         if unclear := [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]:
             several = f"{len(unclear):,} requests have unknown outcomes"
             number = "1 request has an unknown outcome" if len(unclear) == 1 else several
