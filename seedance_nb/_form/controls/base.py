@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._provider.account import Account
 
+_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
 REST = "\0"  # name of the part for properties that the schema does not name; its value is the whole object
 
 
@@ -32,6 +34,16 @@ class Change:
 
 
 OnChange = Callable[[Change], None]
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Ignore what widgets report in this thread within the block: it is not a user's change."""
+    was = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(was)
 
 
 class WidgetFactory:
@@ -52,7 +64,7 @@ class WidgetFactory:
         style = self._style(kind.style.klass)
         widget = kind(layout=self.layout, style=style, _dom_classes=list(classes), **is_html, **traits)
         if on is not None:
-            widget.observe(lambda change: on(change["new"]), "value")
+            widget.observe(lambda change: _SILENT.get() or on(change["new"]), "value")
         return widget
 
     def box(self, kind: type, children: Sequence[Any], *classes: str) -> Any:
@@ -94,7 +106,6 @@ class Control:
     eager = False  # whether it updates a shown problem at every key
     value: Any = ABSENT
     label_widget: Any = None  # the one with the label: `widget` itself, or the one from `_make` or `_make_head`
-    _quiet = False
     _build: Callable[[], Any]  # creates the widget
     _html: Callable[[Field, FieldStatus], Html] = staticmethod(label_html)
 
@@ -107,7 +118,7 @@ class Control:
     def show(self, value: Any) -> None:
         """Show a value without reporting a change."""
         self.value = value
-        with self._silence():
+        with silence():
             self._display(value)
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
@@ -144,19 +155,9 @@ class Control:
         self.label_widget = self._factory.html(label, "sdn-head", *classes)
         return self.label_widget
 
-    @contextmanager
-    def _silence(self) -> Iterator[None]:
-        """Ignore the events of widgets within the block: they are not a user's changes."""
-        was, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = was
-
     def _accept(self, value: Any, change: Change | None = None) -> None:
-        if not self._quiet:
-            self.value = value
-            self._on_change(change or Change(live=self.live))
+        self.value = value
+        self._on_change(change or Change(live=self.live))
 
     def _make(self, widget: type, *classes: str, kind: str = "", **traits: Any) -> Any:
         if self.field.more:
@@ -164,7 +165,7 @@ class Control:
         self.label_widget = self._factory.make(
             widget, "sdn-field", f"sdn-{kind or self.field.kind}", *classes, **traits,
             description=label_html(self.field, FieldStatus(count=0 if self.field.kind == "prose" else None)),
-            on=lambda shown: None if self._quiet else self._read(shown),
+            on=self._read,
         )  # fmt: skip
         return self.label_widget
 

@@ -65,7 +65,7 @@ class Entries(Compound):
 
     def on_edit(self, entry: Any, change: Change) -> None:
         """Accept an entry's new value, unless the entry was removed: the browser may still send its events."""
-        if entry in self._entries and not self._quiet:
+        if entry in self._entries:
             self._accept(self._collect(), change.below(entry.name if entry.key else str(self._entries.index(entry))))
 
     def add(self, value: Any = ABSENT) -> None:
@@ -224,7 +224,7 @@ class MapControl(Entries):
         self._arrange()
 
     def rename(self, entry: Entry, name: str) -> None:
-        if self._quiet or entry not in self._entries:
+        if entry not in self._entries:
             return
         old, new = (self.entry_field(each).shape for each in (entry.name, name))
         entry.name, entry.named = name, bool(name)

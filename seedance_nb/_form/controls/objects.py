@@ -167,8 +167,6 @@ class ObjectControl(Compound):
 
     def _on_edit(self, name: str, change: Change) -> None:
         with self._factory.lock:  # a form's values may be set in another thread
-            if self._quiet:
-                return
             value, rest = self.parts()[name].value, self._controls.get(REST)
             if name != REST:
                 change = change.below(name)

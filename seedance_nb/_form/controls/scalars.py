@@ -11,7 +11,7 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, is_number
 from seedance_nb._document.reader import packaged
-from seedance_nb._form.controls.base import Change, Control, mark, toggle
+from seedance_nb._form.controls.base import Change, Control, mark, silence, toggle
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.labels import FieldStatus, plain
 from seedance_nb._form.model.fields import branch_for, branches_of, reusable_part
@@ -168,15 +168,14 @@ class NumberControl(Control):
         self._accept(value)
 
     def _on_slide(self, number: int) -> None:
-        if not self._quiet:
-            with self._silence():
-                self._box.value = str(number)
-            self._accept(number)
+        with silence():
+            self._box.value = str(number)
+        self._accept(number)
 
     def _show_slider(self, value: Any) -> None:
         """Move the slider to a value within its range; any other leaves it where it is."""
         if self._slider is not None and (value is ABSENT or (is_number(value) and value in self.field.likely)):
-            with self._silence():
+            with silence():
                 self._slider.value = self._start if value is ABSENT else int(value)
 
     def _display(self, value: Any) -> None:
@@ -276,10 +275,9 @@ class NullControl(Control):
         self._accept(None if is_null else self._inner.value)
 
     def _on_edit(self, change: Change) -> None:
-        if not self._quiet:
-            with self._silence():
-                self._switch.value = False
-            self._accept(self._inner.value, change)
+        with silence():
+            self._switch.value = False
+        self._accept(self._inner.value, change)
 
     def _display(self, value: Any) -> None:
         self._switch.value = value is None

@@ -13,7 +13,7 @@ from seedance_nb._base.html import Html, safe_url
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._document.reader import packaged
-from seedance_nb._form.controls.base import Change, mark, toggle
+from seedance_nb._form.controls.base import Change, mark, silence, toggle
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
 from seedance_nb._task.display.player import data_url, still_of
@@ -126,10 +126,10 @@ class ListControl(Entries):
         return self.field.markers[0].replace("{n}", str(index + 1)) if self.field.markers else str(index + 1)
 
     def on_edit(self, entry: TextEntry, change: Change) -> None:
-        if entry in self._entries and not self._quiet:
+        if entry in self._entries:
             here, several = self._entries.index(entry), urls_in(entry.text.value)
             if len(several) > 1:  # several were pasted into one
-                with self._silence():
+                with silence():
                     entry.text.value = several[0]
                 self._entries[here + 1 : here + 1] = [TextEntry(self, here, text) for text in several[1:]]
                 self._arrange()
