@@ -22,14 +22,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
 from seedance_nb._check.check import check, only_value, seconds_of, values_by_role
 from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.sandbox import Limits, run_async
-from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.replies import codes
+from seedance_nb._simulator.replies import Replies, iso
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 from seedance_nb._web.addresses import BlockedURL, is_local
 from seedance_nb._web.client import AccessPolicy, parse_url, put_bytes
@@ -49,83 +47,83 @@ class Simulator:
 
     def __init__(self, specs: Sequence[Spec], store: Store, fetch: Fetch, *, queue: float, run: float,
                  now: Callable[[], float] = time.time, faults: Iterable[str] = (), seed: int = 0) -> None:  # fmt: skip
-        self.specs, self._faults, self._seed = {spec.name: spec for spec in specs}, iter(faults), seed
+        self._models, self._faults, self._seed = {spec.name: Replies(spec) for spec in specs}, iter(faults), seed
         self.store, self._fetch, self._queue, self._run, self._now = store, fetch, queue, run, now
         self._painting: dict[str, asyncio.Task[None]] = {}
         self._callbacks: list[asyncio.Task[None]] = []
         routes = [Route(path, self._get, methods=["GET"]) for path in ("/outputs/{name}", "/uploads/{name}")]
         routes.append(Route("/uploads/{name}", self._put, methods=["PUT"]))
-        for spec in specs:
-            if spec.task is None or spec.errors is None or not spec.errors.message:
-                raise SpecError("a schema without x-task and x-errors tables cannot be simulated", file=spec.file)
-            calls = [(spec.path, spec.method, self._create), (spec.task.status_path, "get", self._status)]
+        for model in self._models.values():
+            spec = model.spec
+            calls = [(spec.path, spec.method, self._create), (model.task.status_path, "get", self._status)]
             calls += [(one.path, one.method, partial(self._side_call, name)) for name, one in spec.calls.items()]
             # Of two models with one path, the first serves both.
             for path, method, call in calls:
-                routes.append(Route(path, partial(self._respond, spec, call), methods=[method.upper()]))
+                routes.append(Route(path, partial(self._respond, model, call), methods=[method.upper()]))
         self.app = Starlette(routes=routes)
 
-    async def _respond(self, spec: Spec, call: Callable[[Spec, Request], Awaitable[Response]],
+    async def _respond(self, model: Replies, call: Callable[[Replies, Request], Awaitable[Response]],
                        request: Request) -> Response:  # fmt: skip
-        has_key = spec.auth is None or len(request.headers.get(spec.auth.header, "")) > len(spec.auth.prefix)
-        reply = await call(spec, request) if has_key else _replies.refused(spec, "401")
+        auth = model.spec.auth
+        has_key = auth is None or len(request.headers.get(auth.header, "")) > len(auth.prefix)
+        reply = await call(model, request) if has_key else model.refused("401")
         reply.headers[MARK] = "1"
         return reply
 
-    async def _create(self, spec: Spec, request: Request) -> Response:
-        spec, body, refusal = await self._read(spec, request)
+    async def _create(self, model: Replies, request: Request) -> Response:
+        model, body, refusal = await self._read(model, request)
         if refusal is not None:
             return refusal
         match = re.search(r"simulate:([a-z_]+|\d{3})", json_text(body))
-        in_body = match[1] if match and match[1] in ("fail", *codes(spec)) else ""
+        in_body = match[1] if match and match[1] in ("fail", *model.codes) else ""
         error_code, fault = request.headers.get("x-simulate", "") or in_body, next(self._faults, "ok")
-        if error_code in codes(spec) or fault.isdecimal():
-            return _replies.refused(spec, error_code or fault)
+        if error_code in model.codes or fault.isdecimal():
+            return model.refused(error_code or fault)
         if error_code not in ("", "fail"):
-            return _replies.invalid(spec, [f"x-simulate: use {', '.join(codes(spec))} or fail"])
+            return model.invalid(f"x-simulate: use {', '.join(model.codes)} or fail")
         task = Simulated(
-            id=f"task_{secrets.token_hex(16)[:31]}", spec=spec.name, body=body, created=self._now(),
+            id=f"task_{secrets.token_hex(16)[:31]}", spec=model.spec.name, body=body, created=self._now(),
             fault="The simulator was asked to fail this task." if "fail" in (error_code, fault) else "",
         )  # fmt: skip
         await asyncio.to_thread(self.store.add, task)
         self._paint(task)
         with suppress(BlockedURL):  # a malformed URL
-            url = parse_url(str(find(body, spec.callback_url or "/?")))
+            url = parse_url(str(find(body, model.spec.callback_url or "/?")))
             if is_local(url.host) and not url.host.endswith(".localhost"):  # such a name may lead elsewhere
                 calling = asyncio.create_task(self._call_back(task.id, str(url), str(request.base_url)))
                 self._callbacks = [calling, *(one for one in self._callbacks if not one.done())]
-        return Response(status_code=504) if fault == "lost answer" else _replies.accepted(spec, task.id)
+        return Response(status_code=504) if fault == "lost answer" else model.accepted(task.id)
 
-    async def _read(self, spec: Spec, request: Request) -> tuple[Spec, Any, Response | None]:
+    async def _read(self, model: Replies, request: Request) -> tuple[Replies, Any, Response | None]:
         try:
             body = read_json(await request.body())
         except ValueError as error:
-            return spec, None, _replies.invalid(spec, [f"body: {error}"])
-        model, same = find(body, "/model"), [other for other in self.specs.values() if other.path == spec.path]
-        model = model if isinstance(model, str) else ""
-        models = {only_value(other.body.get("properties", {}).get("model", {})): other for other in same}
-        spec = models.get(model, spec)
-        head = f"Value error, Invalid input for model {model}: "
-        wrong = [f"{head}{problem.field}: {problem.message}" for problem in check(spec, body) if not problem.warns]
-        return spec, body, _replies.invalid(spec, wrong) if wrong else None
+            return model, None, model.invalid(f"body: {error}")
+        name = name if isinstance(name := find(body, "/model"), str) else ""
+        same = [other for other in self._models.values() if other.spec.path == model.spec.path]
+        names = {only_value(other.spec.body.get("properties", {}).get("model", {})): other for other in same}
+        model = names.get(name, model)
+        head, problems = f"Value error, Invalid input for model {name}: ", check(model.spec, body)
+        wrong = [f"{head}{problem.field}: {problem.message}" for problem in problems if not problem.warns]
+        return model, body, model.invalid(*wrong) if wrong else None
 
-    async def _status(self, spec: Spec, request: Request) -> Response:
-        assert spec.task is not None  # noqa: S101
-        parameters = request.query_params if spec.task.id_parameter else request.path_params
-        name = spec.task.id_parameter or next(iter(parameters), "")
-        task = await asyncio.to_thread(self.store.get, str(parameters.get(name, "")))
-        if task is None or task.spec not in self.specs:
-            return _replies.missing(spec)
-        return _replies.status_reply(self.specs[task.spec], *self._state(task, str(request.base_url)))
+    async def _status(self, model: Replies, request: Request) -> Response:
+        own = model.task.id_parameter
+        parameters = request.query_params if own else request.path_params
+        task = await asyncio.to_thread(self.store.get, str(parameters.get(own or next(iter(parameters), ""), "")))
+        if task is None or task.spec not in self._models:
+            return model.missing()
+        return self._models[task.spec].status(*self._state(task, str(request.base_url)))
 
     async def _call_back(self, task_id: str, url: str, base: str) -> None:
         """Post a task to a URL of this computer once it has ended, as its provider would. *network*."""
         until = time.monotonic() + self._queue + self._run + _LIMITS.wall_s
         while (task := await asyncio.to_thread(self.store.get, task_id)) and time.monotonic() < until:
-            spec, (state, facts) = self.specs[task.spec], self._state(task, base)
+            model, (state, facts) = self._models[task.spec], self._state(task, base)
             if state in ("done", "failed"):
-                value = read_json(bytes(_replies.status_reply(spec, state, facts).body))
-                part = find(value, "/data") if find(value, spec.callback_id) is ABSENT else value  # what has the id
+                value = read_json(bytes(model.status(state, facts).body))
+                has_id = find(value, model.spec.callback_id) is not ABSENT
+                part = value if has_id else find(value, "/data")
                 content, policy = json_text(part).encode(), AccessPolicy(origin=url)
                 await put_bytes(url, content, "application/json", policy, total=10, method="POST")
                 return
@@ -133,7 +131,7 @@ class Simulator:
 
     def _state(self, task: Simulated, base: str) -> tuple[str, dict[str, Any]]:
         """The state of a task and the facts for an answer about it; renders what another kernel left unfinished."""
-        spec, base = self.specs[task.spec], base.rstrip("/")
+        spec, base = self._models[task.spec].spec, base.rstrip("/")
         waited, ready = self._now() - task.created, self.store.output(task.id).exists()
         state = "queued" if waited < self._queue else "running"
         if waited >= self._queue + self._run and (ready or task.fault):
@@ -149,7 +147,7 @@ class Simulator:
         last = self.store.output(task.id, LAST_FRAME)
         return state, {
             "id": task.id, "body": task.body, "model": model, "relay-model": f"simulated/{model}", "upstream-id": f"sim-{task.id}",
-            "created": created, "created-ms": created * 1000, "created-iso": _replies.iso(created), "now": now, "now-iso": _replies.iso(now),
+            "created": created, "created-ms": created * 1000, "created-iso": iso(created), "now": now, "now-iso": iso(now),
             "started": int(task.created + self._queue) if state != "queued" else 0,
             "finished": end, "finished-ms": end * 1000 if end else None, "ran": int(self._run) if ended else None,
             "percent": "100%" if ended else f"{share:.0%}", "credits": price if state == "done" else 0,
@@ -162,27 +160,27 @@ class Simulator:
             "upstream-word": {"done": "succeeded"}.get(state, state), "middle-word": {"done": "succeed"}.get(state, state),
         }  # fmt: skip
 
-    async def _side_call(self, name: str, spec: Spec, request: Request) -> Response:
+    async def _side_call(self, name: str, model: Replies, request: Request) -> Response:
         """The response to a free call: estimate, balance, upload, asset or asset-info. *writes files* for an upload or an asset."""
         if name == "estimate":
-            spec, body, refusal = await self._read(spec, request)
-            return refusal or _replies.free(spec, name, {"credits": estimate(spec, body).amount or 0})
+            model, body, refusal = await self._read(model, request)
+            return refusal or model.free(name, {"credits": estimate(model.spec, body).amount or 0})
         if name == "balance":
-            return _replies.free(spec, name, {"balance": 1000})
+            return model.free(name, {"balance": 1000})
         if name == "upload":
             ending = request.query_params.get("ext", "").lower().removeprefix(".")
             if not re.fullmatch(r"[a-z0-9]{1,5}", ending) or not request.query_params.get("content_type"):
-                return _replies.invalid(spec, ["content_type and ext are required"])
+                return model.invalid("content_type and ext are required")
             url = f"{str(request.base_url).rstrip('/')}/uploads/upload_{secrets.token_hex(16)}.{ending}"
-            return _replies.free(spec, name, {"put": f"{url}?signature=simulated", "url": url})
+            return model.free(name, {"put": f"{url}?signature=simulated", "url": url})
         if name == "asset":
-            return await self._asset(spec, request)
+            return await self._asset(model, request)
         asset = await asyncio.to_thread(self.store.get, request.query_params.get("asset_id", ""))
         if asset is None or asset.spec:
-            return _replies.missing(spec)
+            return model.missing()
         status = "Active" if self._now() - asset.created >= self._queue else "Processing"
         facts = {"asset": asset.id, "name": asset.body["name"], "kind": asset.body["asset_type"], "status": status}
-        return _replies.free(spec, name, facts | dict.fromkeys(("created-iso", "now-iso"), _replies.iso(asset.created)))
+        return model.free(name, facts | dict.fromkeys(("created-iso", "now-iso"), iso(asset.created)))
 
     async def _reference(self, url: str) -> bytes:
         """The bytes at a URL in a request: an upload or asset of the simulator, else from the web. *network*."""
@@ -194,20 +192,19 @@ class Simulator:
             return await asyncio.to_thread(self.store.upload(name).read_bytes)
         return await self._fetch(url)
 
-    async def _asset(self, spec: Spec, request: Request) -> Response:
+    async def _asset(self, model: Replies, request: Request) -> Response:
         try:
             body = read_json(await request.body())
         except ValueError as error:
-            return _replies.invalid(spec, [f"body: {error}"])
+            return model.invalid(f"body: {error}")
         asset = {name: str(find(body, f"/{name}")) for name in ("name", "asset_type", "asset_url")}
         is_web = asset["asset_url"].startswith(("http://", "https://"))
         if asset["asset_type"] not in ("Image", "Video", "Audio") or not is_web:
-            problem = "asset_type must be Image, Video or Audio; asset_url must be an http or https URL"
-            return _replies.invalid(spec, [problem])
+            return model.invalid("asset_type must be Image, Video or Audio; asset_url must be an http or https URL")
         asset_id = f"simulated-{secrets.token_hex(8)}"
         added = Simulated(id=asset_id, spec="", body=asset, created=self._now(), fault="")
         await asyncio.to_thread(self.store.add, added)
-        return _replies.free(spec, "asset", {"asset": asset_id})
+        return model.free("asset", {"asset": asset_id})
 
     async def _put(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -240,7 +237,7 @@ class Simulator:
             task = await asyncio.to_thread(self.store.get, task_id)
             if task is None or output.exists():
                 return
-            fault = await paint(self.specs[task.spec], task.body, output, last, self._reference, self._seed)
+            fault = await paint(self._models[task.spec].spec, task.body, output, last, self._reference, self._seed)
         if fault:
             await asyncio.to_thread(self.store.add, replace(task, fault=fault))
 

@@ -7,81 +7,76 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, find, find_all, packaged_table, set_at, to_path
 from seedance_nb._document.spec import Spec
 
 _TABLE = packaged_table(__file__)
 
 
-def codes(spec: Spec) -> tuple[str, ...]:
-    """The error codes and HTTP statuses of the schema that can be requested. *pure*."""
-    table = spec.errors
-    return tuple(dict.fromkeys((*table.refusals, *table.statuses, *table.unclear))) if table else ()
+class Replies:
+    """The responses of one model. *pure*. Raises: SpecError for a schema that cannot be simulated."""
 
+    def __init__(self, spec: Spec) -> None:
+        if spec.task is None or spec.errors is None or not spec.errors.message:
+            raise SpecError("a schema without x-task and x-errors tables cannot be simulated", file=spec.file)
+        self.spec, self.task, self._errors = spec, spec.task, spec.errors
+        # The error codes and HTTP statuses that a request can ask for.
+        self.codes = tuple(dict.fromkeys((*spec.errors.refusals, *spec.errors.statuses, *spec.errors.unclear)))
 
-def invalid(spec: Spec, details: Sequence[str]) -> JSONResponse:
-    return refused(spec, spec.errors.invalid if spec.errors else "422", details)
+    def invalid(self, *details: str) -> JSONResponse:
+        return self.refused(self._errors.invalid, details)
 
+    def missing(self) -> JSONResponse:
+        gone = [code for code in self._errors.gone if code in self.codes]
+        return self.refused(gone[-1] if gone else "404", ["task not found"])
 
-def missing(spec: Spec) -> JSONResponse:
-    gone = [code for code in (spec.errors.gone if spec.errors else ()) if code in codes(spec)]
-    return refused(spec, gone[-1] if gone else "404", ["task not found"])
+    def refused(self, code: str, details: Sequence[str] = ()) -> JSONResponse:
+        table = self._errors
+        by_status = code in table.statuses and code not in table.refusals
+        meaning = (table.statuses | table.refusals).get(code, "")
+        # The schema's text for a code, from the list in the description of its field.
+        listed = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", str(self.spec.replies["create"]))
+        text = listed.group(1) if listed else _TABLE["words"].get(meaning, "An error requested from the simulator")
+        lists = [pointer for pointer in table.details if pointer.endswith("/*")]
+        is_invalid = code == table.invalid
+        if details and not (lists and is_invalid):
+            text = f"{text}: {'; '.join(details)}"
+        value: Any = {}
+        if table.code:
+            own = "" if by_status else int(code) if code.isdecimal() else code
+            value = set_at(value, to_path(table.code[-1 if by_status else 0]), own)
+        value = set_at(value, to_path(table.message[-1 if by_status else 0]), text)
+        if lists and is_invalid:
+            value = set_at(value, to_path(lists[0])[:-1], list(details) or ["simulate: requested error"])
+        for pointer in table.details if meaning == "no-credits" else ():
+            if pointer not in lists:
+                value = set_at(value, to_path(pointer), _TABLE["no-credits"].get(to_path(pointer)[-1], 0))
+        status = int(code) if code.isdecimal() else 400 if meaning else 500
+        headers = {"Retry-After": "1"} if meaning == "rate-limited" else {}
+        return JSONResponse(value, 200 if code in table.in_body else status, headers)
 
+    def accepted(self, task_id: str) -> JSONResponse:
+        return JSONResponse(set_at(shape(self.spec.replies["create"], {}), to_path(self.task.id_pointer), task_id))
 
-def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> JSONResponse:
-    """The error response for one of the schema's codes. *pure*."""
-    table = spec.errors
-    assert table is not None  # noqa: S101 - checked by `Simulator`
-    by_status = code in table.statuses and code not in table.refusals
-    meaning = (table.statuses | table.refusals).get(code, "")
-    # The schema's text for a code, from the list in the description of its field.
-    listed = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", str(spec.replies["create"]))
-    text = listed.group(1) if listed else _TABLE["words"].get(meaning, "An error requested from the simulator")
-    lists = [pointer for pointer in table.details if pointer.endswith("/*")]
-    is_invalid = code == table.invalid
-    if details and not (lists and is_invalid):
-        text = f"{text}: {'; '.join(details)}"
-    value: Any = {}
-    if table.code:
-        own = "" if by_status else int(code) if code.isdecimal() else code
-        value = set_at(value, to_path(table.code[-1 if by_status else 0]), own)
-    value = set_at(value, to_path(table.message[-1 if by_status else 0]), text)
-    if lists and is_invalid:
-        value = set_at(value, to_path(lists[0])[:-1], list(details) or ["simulate: requested error"])
-    for pointer in table.details if meaning == "no-credits" else ():
-        if pointer not in lists:
-            value = set_at(value, to_path(pointer), _TABLE["no-credits"].get(to_path(pointer)[-1], 0))
-    status = int(code) if code.isdecimal() else 400 if meaning else 500
-    headers = {"Retry-After": "1"} if meaning == "rate-limited" else {}
-    return JSONResponse(value, 200 if code in table.in_body else status, headers)
+    def status(self, state: str, facts: dict[str, Any]) -> JSONResponse:
+        """The response to a status request; `facts` are the values for `x-fill`, `output` and `fault` among them."""
+        table, schema = self.task, self.spec.replies["status"]
+        # The provider's word for the state: one that the response documents, else any with this meaning.
+        words = [*_enum(schema, to_path(table.state)), *table.words]
+        word = next(str(word) for word in words if table.words.get(str(word).casefold()) == state)
+        value = set_at(shape(schema, facts), to_path(table.state), word)
+        if find(value, table.id_pointer) is not ABSENT:  # an example of a page without x-fill would be another task's
+            value = set_at(value, to_path(table.id_pointer), facts["id"])
+        outputs = [one for pointer in table.outputs for one in find_all(value, pointer)]
+        if state == "done" and facts["output"] not in outputs:
+            value = _put_first(value, table.outputs[0], facts["output"])
+        if state == "failed" and table.error and find(value, table.error[0]) in (ABSENT, None, ""):
+            value = _put_first(value, table.error[0], facts["fault"])
+        return JSONResponse(value)
 
-
-def accepted(spec: Spec, task_id: str) -> JSONResponse:
-    assert spec.task is not None  # noqa: S101
-    return JSONResponse(set_at(shape(spec.replies["create"], {}), to_path(spec.task.id_pointer), task_id))
-
-
-def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> JSONResponse:
-    """The response to a status request; `facts` are the values for `x-fill`, `output` and `fault` among them. *pure*."""
-    table = spec.task
-    assert table is not None  # noqa: S101
-    schema = spec.replies["status"]
-    # The provider's word for the state: one that the response documents, else any with this meaning.
-    words = [*_enum(schema, to_path(table.state)), *table.words]
-    word = next(str(word) for word in words if table.words.get(str(word).casefold()) == state)
-    value = set_at(shape(schema, facts), to_path(table.state), word)
-    if find(value, table.id_pointer) is not ABSENT:  # an example of a page without x-fill would be another task's
-        value = set_at(value, to_path(table.id_pointer), facts["id"])
-    outputs = [one for pointer in table.outputs for one in find_all(value, pointer)]
-    if state == "done" and facts["output"] not in outputs:
-        value = _put_first(value, table.outputs[0], facts["output"])
-    if state == "failed" and table.error and find(value, table.error[0]) in (ABSENT, None, ""):
-        value = _put_first(value, table.error[0], facts["fault"])
-    return JSONResponse(value)
-
-
-def free(spec: Spec, name: str, facts: dict[str, Any]) -> JSONResponse:
-    return JSONResponse(shape(spec.calls[name].reply, facts))
+    def free(self, name: str, facts: dict[str, Any]) -> JSONResponse:
+        return JSONResponse(shape(self.spec.calls[name].reply, facts))
 
 
 def iso(seconds: float) -> str:

@@ -19,7 +19,7 @@ import seedance_nb as sd
 from seedance_nb._check.check import check
 from seedance_nb._document.load import model_names, spec
 from seedance_nb._document.reader import SPECS
-from seedance_nb._simulator.replies import codes
+from seedance_nb._simulator.replies import Replies
 
 QUICK = {"resolution": "480p", "duration": 4}
 SMALL: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ MEANS = {
     "rate-limited": "RateLimited",
     "unavailable": "Unavailable",
 }
-PROVOKED = [(name, code) for name in model_names() for code in codes(spec(name))]
+PROVOKED = [(name, code) for name in model_names() for code in Replies(spec(name)).codes]
 
 
 @pytest.fixture(scope="module")
