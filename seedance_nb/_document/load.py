@@ -205,9 +205,9 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
         raise SpecError(error.message[:300], file=root.file, pointer=nearest)
     if not isinstance(body, dict):
         raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
-    whole = validator_of(body)
+    pairs = [(part, pointers.get(id(part), pointer)) for part in _subschemas(body) if not _CHECKED.isdisjoint(part)]
+    whole = validator_of(body) if pairs else None
     with bounded(most=5 * MOST):  # for all defaults and examples together
-        pairs = [(part, pointers.get(id(part), pointer)) for part in _subschemas(body)]
         oddities = [oddity for part, at in pairs for oddity in _problems(part, whole, at)]
     return body, [*normaliser.oddities, *oddities]
 
@@ -219,6 +219,9 @@ def value_error(whole: Any, schema: Any, value: Any) -> str:
         return next((f"{one.path} {one.message}".strip() for one in found), "")
     except RecursionError:
         return ""
+
+
+_CHECKED = {"default", "examples", "pattern", "patternProperties"}
 
 
 def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:

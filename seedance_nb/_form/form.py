@@ -67,16 +67,14 @@ class Form:
         self._group = group = self._tree if isinstance(self._tree, GroupControl) else None
         fields = [*group.widgets, *group.add_fold()] if group else [self._tree.widget]
         self._tree.show(self._start)
-        self._summary = self._factory.html("", "sdn-summary")
-        self._jump_box = self._factory.box(W.HBox, [], "sdn-jumps")
+        self._summary: Any = None  # both are created with the first problem: each widget takes 0.1 ms
+        self._jump_box: Any = None
         self._jumps: dict[str, Any] = {}  # buttons that go to the field at a path
         notice = escape(packaged("_form")["evidence"].get(spec.evidence, "").format(spec.provider or "the provider"))
         groups = [one for one in (self._root, *self._root.children) if one.path in ((), spec.inputs) and one.help]
         notices = Html("<div>{}</div>").each(filter(None, [notice, *map(help_html, groups)]))
         top = self._factory.html(css() + notices, "sdn-known" if notices else "sdn-style")
-        parts = [top, *fields, self._summary, self._jump_box]
-        self.widget = StaticBox(parts, self._factory.layout, "sdn", "sdn-form", static=self._static)
-        self._refresh()
+        self.widget = StaticBox([top, *fields], self._factory.layout, "sdn", "sdn-form", static=self._static)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -290,13 +288,19 @@ class Form:
         count = sum(not problem.warns and problem.rule != "server" for problem in shown)
         lines = Html("<li>{}</li>").each(problem.message for problem in at.get(None, ()) if not problem.warns)
         html = Html('<div class="sdn-error" role="status">Fix {} problem{} to generate:<ul>{}</ul></div>')
-        self._summary.value = html.format(count, "s" * (count != 1), lines) if count else ""
+        text = html.format(count, "s" * (count != 1), lines) if count else Html()
         paths = [p.path for p in shown if not p.warns and owner_path(p.path, controls) is not None]
         paths = list(dict.fromkeys(paths))[:_MOST_BUTTONS]
         for path in (path for path in paths if path not in self._jumps):
             traits = {"tooltip": "Go to this field", "description": in_words(path, self._labels)}
             self._jumps[path] = self._factory.button(partial(self._focus, path), "sdn-jump", **traits)
-        self._jump_box.children = [self._jumps[path] for path in paths]
+        buttons = [self._jumps[path] for path in paths]
+        if self._summary is not None:
+            self._summary.value, self._jump_box.children = text, buttons
+        elif shown:
+            self._summary = self._factory.html(text, "sdn-summary")
+            self._jump_box = self._factory.box(W.HBox, buttons, "sdn-jumps")
+            self.widget.children += (self._summary, self._jump_box)
 
     def _static(self) -> tuple[str, Html]:
         return repr(self), request_html(json_text(self.shown()))

@@ -167,10 +167,11 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     for key, why in (useless | dict.fromkeys(empty, "is empty, so no value could match")).items():
         report(key, f"{key} {why}; ignored")
         del schema[key]
-    for key in (*_KEYS["numbers"], *_KEYS["counts"], *_KEYS["flags"]):
-        text, kind = schema.get(key), "" if key in _KEYS["flags"] else "the number "
+    strings = {key: value for key, value in schema.items() if isinstance(value, str) and len(value) < _LONGEST}
+    for key in [key for kind in ("numbers", "counts", "flags") for key in _KEYS[kind] if key in strings]:
+        text, kind = strings[key], "" if key in _KEYS["flags"] else "the number "
         with suppress(ValueError):
-            value = read_json(text) if isinstance(text, str) and len(text) < _LONGEST else None
+            value = read_json(text)
             if is_number(value) if kind else isinstance(value, bool):
                 report(key, f'{key} is the string "{text}"; treated as {kind}{json_text(value)}')
                 schema[key] = value

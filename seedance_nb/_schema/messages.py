@@ -72,8 +72,11 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
 
 def sentences(description: str) -> list[str]:
     """The sentences and bullets of a description, white space collapsed. *pure*."""
-    bare = (block.removeprefix("- ") for block in blocks(description))
-    return [part for block in bare for part in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", block) if part]
+    return [part for block in blocks(description) for part in _split(block)]
+
+
+def _split(block: str) -> list[str]:
+    return [part for part in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", block.removeprefix("- ")) if part]
 
 
 def blocks(description: str) -> list[str]:
@@ -85,8 +88,8 @@ def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
     """The help text of a control, from the first paragraph only, and the remaining sentences. *pure*."""
     if not description:
         return "", ()
-    described, opening = sentences(str(description)), sentences(blocks(str(description))[0])
-    first = min(len(opening), 1)
+    opening, *rest = map(_split, blocks(str(description)))
+    described, first = sum(rest, opening), min(len(opening), 1)
     while first < len(opening) and len(" ".join(opening[: first + 1])) <= _HELP_UP_TO:
         first += 1
     return " ".join(described[:first]), tuple(described[first:])

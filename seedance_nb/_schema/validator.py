@@ -216,7 +216,7 @@ def metavalidator() -> Any:
         vocabulary = json.loads(text.replace('"$dynamicRef": "#meta"', '"$ref": "#"'))
         for key in ("properties", "$defs"):
             metaschema[key] |= vocabulary.get(key, {})
-    reference = {"$ref": lambda own, ref, value, _: own.descend(value, find(own.schema, ref[1:]))}
-    kind = extend(Draft202012Validator, reference)
+    target = functools.cache(lambda ref: find(metaschema, ref[1:]))
+    kind = extend(Draft202012Validator, {"$ref": lambda own, ref, value, _: own.descend(value, target(ref))})
     kind.descend = descend
     return kind(metaschema)

@@ -119,7 +119,7 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
     kind = kind_of(shape, required=required)
     children: tuple[Field, ...] = ()
     is_separate = shape.nullable or view.get("deprecated") or view.get("x-advanced")
-    fits = not path or (len(path) < _INLINE_LEVELS and (fields_left is None or fields_left[0] > 0))
+    fits = fields_left is None or (len(path) < _INLINE_LEVELS and fields_left[0] > 0)
     if kind == "object" and fits and not is_separate:
         inner = children_of(shape, path, fields_left)
         takes_more = isinstance(view.get("additionalProperties"), dict)
@@ -162,7 +162,7 @@ def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | No
 
 
 def own_fields(field: Field) -> tuple[Field, ...]:
-    return tuple(_as_object(child) for child in children_of(field.shape, ()))
+    return children_of(field.shape, (), [0])
 
 
 def conditional_fields(field: Field, value: Any) -> tuple[Field, ...]:
@@ -172,10 +172,10 @@ def conditional_fields(field: Field, value: Any) -> tuple[Field, ...]:
     for condition, then, other in field.shape.conditions:
         holds = body is not None and fits(condition, field.shape.defs, body)
         for schema, applies in ((then, holds), (other, not holds)):
-            for child in children_of(shape_of(schema, field.shape.defs), ()):
+            for child in children_of(shape_of(schema, field.shape.defs), (), [0]):
                 name = child.path[0]
                 if name not in own and (applies or (name in (body or ()) and name not in fields)):
-                    fields[name] = _as_object(child)
+                    fields[name] = child
     return tuple(fields.values())
 
 
@@ -260,11 +260,7 @@ def start_of(field: Field) -> Any:
 
 
 def _inner(field: Field, schema: Any, *, required: bool = True) -> Field:
-    return _as_object(field_of(schema, field.shape.defs, (), required=required))
-
-
-def _as_object(field: Field) -> Field:
-    return replace(field, kind="object", children=()) if field.kind == "group" else field
+    return field_of(schema, field.shape.defs, (), required=required, fields_left=[0])
 
 
 def _label(shape: Shape, tag: str, shared: set[str]) -> str:

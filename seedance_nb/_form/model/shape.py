@@ -212,6 +212,8 @@ def _without(schema: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 def likely_values(shape: Shape, kind: str) -> Sequence[Any]:
     """Valid values from other sources, the default and examples: a `range` between bounds, else a tuple. *pure*."""
+    if kind not in ("text", "integer", "number"):
+        return ()
     view, upstream = shape.view, shape.view.get("x-upstream", {})
     low, high = (view.get(bound, upstream.get(bound)) for bound in ("minimum", "maximum"))
     values = [*upstream.get("enum", ()), *upstream.get("examples", ()), *shape.suggestions]
@@ -225,17 +227,16 @@ def likely_values(shape: Shape, kind: str) -> Sequence[Any]:
     texts = {str(value): value for value in values if isinstance(value, str) is (kind == "text")}
     own = [value for text, value in texts.items() if text.startswith(start) and text.endswith(end)]
     likely = tuple(value for value in own if fits(view, shape.defs, value))
-    return likely if len(likely) > 1 and kind in ("text", "integer", "number") else ()
+    return likely if len(likely) > 1 else ()
 
 
 def body_with_siblings(spec: Spec) -> dict[str, Any]:
     """The request schema, with the limits that the provider's other models document for a field that has none. *reads files*."""
     body = spec.body
-    siblings = sorted({name for name in load.model_names() if name.startswith(f"{spec.provider}/")} - {spec.name})
-    for path, schema in named_fields(spec):
+    for path, schema in [pair for pair in named_fields(spec) if pair[1].get("x-role") in _FEW_VALUES]:
         upstream = schema.get("x-upstream", {})
-        is_open = schema.get("x-role") in _FEW_VALUES and not {*_LIMITS} & {*schema, *upstream}
-        for other in map(load.spec, siblings if is_open else ()):
+        siblings = sorted({name for name in load.model_names() if name.startswith(f"{spec.provider}/")} - {spec.name})
+        for other in map(load.spec, siblings if not {*_LIMITS} & {*schema, *upstream} else ()):
             twin = dict(named_fields(other)).get(path, {})
             if limits := {key: twin[key] for key in _LIMITS if key in twin}:
                 limits["source"] = f"{spec.provider}'s docs for {other.title}"
