@@ -19,7 +19,7 @@ from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._notebook.status import CHECK, SIMULATED, running_html
 from seedance_nb._session.batch import Batch, Item, Result, attempt
 from seedance_nb._task.display.player import View, badge, pending_html, source_of
-from seedance_nb._task.display.progress import UPDATE_S, TerminalLine, open_line
+from seedance_nb._task.display.progress import UPDATE_S, open_line
 from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_player
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
@@ -234,7 +234,7 @@ class ShownBatch(Batch):
                 line.show(html.striptags(), html)
             if time.monotonic() >= end and None not in self.tasks:
                 break
-        if isinstance(line, TerminalLine):
+        if line:
             line.end()
         for at, task in enumerate(self.tasks):
             if isinstance(task, Task) and self.results[at] is None:

@@ -24,7 +24,7 @@ from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, Row, State, price_after
 from seedance_nb._task.begin import require_consent
 from seedance_nb._task.display.player import badge, data_url, source_of, still_of
-from seedance_nb._task.display.progress import Line, Progress, TerminalLine, open_line, usual_text
+from seedance_nb._task.display.progress import Line, Progress, open_line, usual_text
 from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE, Delivery
 from seedance_nb._task.files import file_text, forget, poster_of
@@ -295,7 +295,7 @@ class Task:
 
     def _ipython_display_(self) -> None:
         line = open_line(wanted=True)
-        if line is None or isinstance(line, TerminalLine):
+        if line is None or line.publisher is None:
             print(self)  # noqa: T201 - IPython asks for the display
             return
         row = self.row

@@ -15,7 +15,7 @@ from seedance_nb._base.errors import StoppedWaiting
 from seedance_nb._base.values import duration_text
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._task.display import progress
-from seedance_nb._task.display.progress import CellLine, Progress, TerminalLine, open_line, progress_text, usual_text
+from seedance_nb._task.display.progress import Line, Progress, open_line, progress_text, usual_text
 
 ROW = Row(
     seq=1, spec="crun/x", base_url="https://example.com", simulated=False, digest="d", take=1, body="{}",
@@ -85,7 +85,7 @@ def test_generate_shows_one_line_that_ends_with_time_and_cost(page: Page) -> Non
 
 
 def test_a_percentage_of_the_provider_is_a_bar(page: Page) -> None:
-    Progress(CellLine(page)).update(replace(ROW, progress=49.4))
+    Progress(Line(page)).update(replace(ROW, progress=49.4))
     assert "width:49%" in list(page.shown.values())[-1]
     assert "49 %" in page.texts[0]
 
@@ -129,7 +129,7 @@ def test_an_awaited_task_shows_the_same_line(page: Page, task: sd.Task) -> None:
 def test_a_line_changes_at_most_once_a_second() -> None:
     now = [0.0]
     page = Page()
-    shown = Progress(CellLine(page), clock=lambda: now[0])
+    shown = Progress(Line(page), clock=lambda: now[0])
     naive = 0
     for tick in range(100):
         now[0] = tick / 10
@@ -147,7 +147,8 @@ def test_a_terminal_gets_a_line_and_a_pipe_gets_nothing(monkeypatch: pytest.Monk
     assert open_line(wanted=None) is None
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     line = open_line(wanted=None)
-    assert isinstance(line, TerminalLine)
+    assert line
+    assert line.publisher is None
     shown = Progress(line)
     shown.update(ROW)
     shown.end(replace(ROW, state=State.FAILED))

@@ -42,37 +42,32 @@ def trouble_text(row: Row) -> str:
     return row.error if row.state in (*OPEN_STATES, State.WAITING) else ""
 
 
-class CellLine:
-    def __init__(self, publisher: Any) -> None:
-        self._publisher, self._id, self._is_there = publisher, secrets.token_hex(8), False
+class Line:
+    """A line of progress, which the next one replaces: an output of a cell through its `publisher`, else the last line of the terminal."""
+
+    def __init__(self, publisher: Any = None) -> None:
+        self.publisher, self._stream = publisher, sys.stderr
+        self._id, self._text = secrets.token_hex(8), ""
 
     def show(self, text: str, html: Html) -> None:
-        data, place = {"text/plain": text, "text/html": str(html)}, {"display_id": self._id}
-        self._publisher.publish(data=data, metadata={}, transient=place, update=self._is_there)
-        self._is_there = True
-
-
-class TerminalLine:
-    def __init__(self, stream: Any) -> None:
-        self._stream, self._length = stream, 0
-
-    def show(self, text: str, _html: Html) -> None:
-        print("\r" + text.ljust(self._length), end="", file=self._stream, flush=True)
-        self._length = len(text)
+        if self.publisher is None:
+            print("\r" + text.ljust(len(self._text)), end="", file=self._stream, flush=True)
+        else:
+            data, place = {"text/plain": text, "text/html": str(html)}, {"display_id": self._id}
+            self.publisher.publish(data=data, metadata={}, transient=place, update=bool(self._text))
+        self._text = text
 
     def end(self) -> None:
-        print(file=self._stream, flush=True)
-
-
-Line = CellLine | TerminalLine  # where a line of progress is shown, and replaced by the next one
+        if self.publisher is None:
+            print(file=self._stream, flush=True)
 
 
 def open_line(*, wanted: bool | None) -> Line | None:
     """The line for progress, None where nobody reads it; if `wanted`, also where a program does. Reads the environment."""
     if wanted is not False and (publisher := cell_publisher()):
-        return CellLine(publisher) if wanted or not unattended_reason() else None
+        return Line(publisher) if wanted or not unattended_reason() else None
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.getenv("TERM") != "dumb"
-    return TerminalLine(sys.stderr) if is_terminal and wanted is not False else None
+    return Line() if is_terminal and wanted is not False else None
 
 
 class Progress:
@@ -96,7 +91,7 @@ class Progress:
             text = text or f"Done in {duration_text(self._clock() - self._begun)} · {price}"
         paid = "Nothing was charged" if row.state in FREE_STATES else price
         self._show(text or f"No video: {row.state} · {paid}", row)
-        if isinstance(self._line, TerminalLine):
+        if self._line is not None:
             self._line.end()
 
     def _show(self, text: str, row: Row, trouble: str = "") -> None:
