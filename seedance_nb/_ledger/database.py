@@ -27,15 +27,11 @@ _SHARED = re.compile(
     "9p|afs|beegfs|ceph|cifs|coda|davfs|drive|drivefs|drvfs|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs[34]?|ocfs2|orangefs"
     r"|prl_fs|pvfs2|smb3|smbfs|vboxsf|virtiofs|vmhgfs|fuse|fuse\.(?!fuse-overlayfs$).*"
 )
-UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
-"""What reading a damaged file may raise; even SQLite's error messages can contain damaged text."""
-
-# FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
-SYNCHRONOUS = {"wal": 2, "delete": 3}
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # by a damaged file: even SQLite's messages can hold damaged text
+SYNCHRONOUS = {"wal": 2, "delete": 3}  # FULL; EXTRA also syncs the folder: there, removing the journal is the commit
 _SCHEMA = (Path(__file__).parent / "sqlite.sql").read_text(encoding="utf-8")
 _PARTS = re.split(r"(?:^--.*\n)+", _SCHEMA, flags=re.MULTILINE)[1:]
-*MIGRATIONS, _ADDITIONS = (part.strip().split("\n\n") for part in _PARTS)
-"""The statements that migrate each format to the next; a format's number is how many migrations were run."""
+*MIGRATIONS, _ADDITIONS = (part.strip().split("\n\n") for part in _PARTS)  # a format's number is how many were run
 CHECKED_AT_ONCE = 16_000_000  # bytes; a larger file is checked while it is used already
 
 

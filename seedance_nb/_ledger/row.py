@@ -30,16 +30,13 @@ class State(StrEnum):
     UNSENT = "not sent"
 
 
-EARLY_STATES = (State.WAITING, State.SENDING)
-"""States in which a process is about to send the request, or is sending it."""
-ORPHANED = {
+EARLY_STATES = (State.WAITING, State.SENDING)  # in which a process is about to send the request, or is sending it
+ORPHANED = {  # what becomes of a row in an early state whose process has ended, and why
     State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
     State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
 }
-"""What becomes of a row in an early state whose process has ended, and why."""
 OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)  # states in which a task is polled
-FREE_STATES = (State.REFUSED, State.UNSENT)
-"""States in which certainly no task exists, so that the same request can be sent again."""
+FREE_STATES = (State.REFUSED, State.UNSENT)  # in which certainly no task exists: the same request can be sent again
 
 FORGOTTEN = {"body": '""', "outputs": "[]", "error": "", "word": "", "frame": ""}
 FORGOTTEN_FILES = {"file": "", "sha256": "", "facts": "", "beside": ""}

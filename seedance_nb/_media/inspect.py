@@ -19,8 +19,7 @@ from seedance_nb._media.sniff import FORMATS, Kind, MediaFacts, audio_start, hea
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
 _DECODE_S, _MOST_FPS, _LEAST_S, _DISK = 10, 1000, 0.001, 3
 _WHOLE_LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
-ENDINGS = {name: one["ending"] for name, one in FORMATS.items() if "ending" in one}
-"""The file extensions of the formats that are saved; no other format is."""
+ENDINGS = {name: one["ending"] for name, one in FORMATS.items() if "ending" in one}  # no other format is saved
 PROBE_LIMITS = Limits(memory=1024**3, cpu_s=4, wall_s=5.0)
 _NOTHING = "the process that reads it returned nothing"
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-Read = Callable[[int, int], bytes]
-"""Returns the bytes from an offset on, as many as requested or fewer where they are missing."""
+Read = Callable[[int, int], bytes]  # the bytes from an offset on, as many as requested or fewer where they are missing
 MOST_BOXES, _LONGEST_HEAD, _MOST_TEXT = 10_000, 16, 4096
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]+")
 _PROPERTIES, _SEGMENT = (b"meta", b"iprp", b"ipco"), b"\x18\x53\x80\x67"

@@ -21,8 +21,7 @@ from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import from_text
 
 _TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
-# The open dict of a sweep, and its last name and value.
-_TABLE = re.compile(r"\bsweep\([^{}]{0,300}\{([^{}]{0,5000})$")
+_TABLE = re.compile(r"\bsweep\([^{}]{0,300}\{([^{}]{0,5000})$")  # the open dict of a sweep; its last name and value:
 _ENTRY = re.compile(r"""(["'])(\w{0,99})(?:\1\s?:\s?(?:\[(?:[^][]{0,2000},)?)?\s?([^][,]{0,200}))?$""")
 _CALL = re.compile(r"""(?:\b(\w+)\s*\.\s*)?\b(\w+)\((?:\s*(["'][^"'\n]*["'])\s*\)\s*\()?""")  # also sd.model("name")(
 _MAGIC = re.compile(r"[ \t]*%%?seedance[ \t]+(.*)")

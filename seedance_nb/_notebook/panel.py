@@ -42,8 +42,7 @@ SETTLE_S = 0.4  # how long the form must be unchanged before a click on Generate
 _TICK_S = 0.25
 REST_S = 0.8  # and before its draft is saved and the provider's estimate call is sent
 _CHECKING = Html('<div class="sdn-dim" role="status">Checking the files…</div>')
-# The panel of each cell and model, so that running the cell again hides no task.
-_LATEST: dict[tuple[str, str], "Panel"] = {}
+_LATEST: dict[tuple[str, str], "Panel"] = {}  # by cell and model, so that running a cell again hides no task
 
 
 class Panel:

@@ -14,10 +14,9 @@ from seedance_nb._base.values import ABSENT, HIDDEN, is_empty, shorten
 
 MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before and after decompression
 
-_ID_NAMES = (
+_ID_NAMES = (  # of a task's id, likeliest first; case, "_", "-", a plural and what comes before "taskid" do not count
     "taskid", "jobid", "generationid", "predictionid", "videoid", "runid", "taskno", "task", "job", "uuid", "id",
 )  # fmt: skip
-"""Names under which a task's id may be, likeliest first; case, "_", "-", a plural and what comes before "taskid" do not count."""
 ERROR_NAMES = ("loc", "code", "title", "message", "msg", "detail", "description", "reason", "error")  # as quoted
 _MOST_STARTS, _MOST_ITEMS, _LONG_ID, _LONG_NUMBER = 8, 20, 1000, 300
 _GZIP = b"\x1f\x8b"

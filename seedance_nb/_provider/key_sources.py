@@ -16,8 +16,7 @@ from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
 
 SERVICE = "seedance_nb"
-_CACHE: dict[tuple[str, str], Secret | None] = {}
-"""What a source returned for a name: a key, or None after an error. A missing key is looked up again."""
+_CACHE: dict[tuple[str, str], Secret | None] = {}  # a source's key for a name, None after an error
 _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")  # plain text, or nothing is saved
 
 

@@ -21,8 +21,7 @@ _TASK_IN_WORDS = re.compile(
     r"(?i)request[ _-]?id\W{0,3}[\w-]+|(\b(?:task|job|generation|prediction|video|run)(?:[ _-]?id\b|[_-][\w-]{0,99}[0-9])"
     r"|\b[0-9a-f]{8}-[0-9a-f]{4}-|\b(?=[a-f]{0,15}[0-9])[0-9a-f]{16})"
 )
-# Most likely; still, the request is sent again only when a person says so.
-_LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)
+_LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)  # still, the request is sent again only when a person says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

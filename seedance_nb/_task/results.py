@@ -36,8 +36,7 @@ _TRIES, _FEW, _PAUSE_S, _FRESH_S, _SEARCH_S = 4, 4, 2, 3600, 60
 _PATIENCE_S = 60.0  # after "done", a file may appear at its URL a little later
 _NOT_YET, _NO_ACCESS = (202, 204, 404, 425), (401, 403)
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?/", re.IGNORECASE)
-KEY_FOR_RESULTS = "SEEDANCE_KEY_FOR_RESULTS"
-"""The environment variable with which results at the provider's own origin are requested with the key."""
+KEY_FOR_RESULTS = "SEEDANCE_KEY_FOR_RESULTS"  # requests results at the provider's own origin with the key
 
 
 async def save_results(flow: TaskRun, row: Row) -> Row:

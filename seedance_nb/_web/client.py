@@ -18,8 +18,7 @@ from seedance_nb._web.network import CA_HINT, MOST_PORT, proxy_for, proxy_proble
 
 _MOST_HOST, _COMPRESSIONS = 253, ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
 Repeat = Callable[..., AbstractAsyncContextManager[httpx.Response]]  # takes the `headers`
-FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
-"""The exceptions of a request, TimeoutError among them; `error_text` puts them into words."""
+FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)  # see `error_text`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
