@@ -39,7 +39,7 @@ def source_of(path: Path, embed: bool | None = None) -> str:
     is_served = bool(inner.parts) and not any(part[0] == "." for part in inner.parts)
     # JupyterLab, Notebook 7 and pages that scripts write get files below the notebook's folder; Voila gets no MP4.
     has_server = (notebook is not None or not shell_with_kernel()) and not is_voila()
-    if is_served and has_server and not any(map(os.getenv, _EMBEDS)) and (not embed or size is None):
+    if is_served and has_server and not any(os.getenv(name) for name in _EMBEDS) and (not embed or size is None):
         return quote(inner.as_posix())
     if size is None or not (size <= EMBED_UP_TO if embed is None else embed):
         return ""
