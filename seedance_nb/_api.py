@@ -205,13 +205,14 @@ def panel(
 
 
 @typed
-def gallery(search: str = "", /) -> Gallery:
+def gallery(search: str = "", /, *, everyone: bool = False) -> Gallery:
     """The ledger's tasks as pictures: search, filter, play, keep or reject, use again. *reads files*; marks: *writes ledger*.
 
     "Continue from last frame" fetches or uploads that frame (*network*, free). Nothing is paid before Generate is pressed in a panel.
 
     The parameters:
       search: words of the prompt, in any order and case.
+      everyone: as in `sd.tasks`; each task then shows who sent it.
     Returns: the gallery; a table where there are no widgets.
 
     >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A red fox")
@@ -220,7 +221,7 @@ def gallery(search: str = "", /) -> Gallery:
     """
     from seedance_nb._notebook.gallery import Gallery
 
-    return Gallery(_default(), search)
+    return Gallery(_default(), search, everyone=everyone)
 
 
 @typed

@@ -43,11 +43,12 @@ SORTS = {"newest": "seq DESC", "oldest": "seq", "most expensive": f"{_COST} DESC
 
 
 class Found(NamedTuple):
-    """A row that was found, with its prompt and mark; `total` is how many rows the search has."""
+    """A row that was found, with its prompt and mark, and who sent it; `total` is how many rows the search has."""
 
     row: Row
     prompt: str
     mark: str
+    person: str
     total: int
 
 
@@ -229,8 +230,8 @@ class Ledger:
         hits = f"FROM tasks WHERE {' AND '.join(filter(None, conditions))}"
         statement = f"""WITH found AS MATERIALIZED (SELECT seq FROM extras WHERE {having}),
             page AS (SELECT seq {hits} ORDER BY {SORTS[sort]} LIMIT ? OFFSET ?)
-            SELECT {", ".join(COLUMNS)}, coalesce((SELECT review FROM extras WHERE extras.seq = tasks.seq), ''), (SELECT count(*) {hits})
-            FROM tasks WHERE seq IN (SELECT seq FROM page) ORDER BY {SORTS[sort]}"""  # noqa: S608 - texts of our own
+            SELECT {", ".join(COLUMNS)}, coalesce((SELECT review FROM extras WHERE extras.seq = tasks.seq), ''),
+            coalesce((SELECT person FROM extras WHERE extras.seq = tasks.seq), ''), (SELECT count(*) {hits}) FROM tasks WHERE seq IN (SELECT seq FROM page) ORDER BY {SORTS[sort]}"""  # noqa: S608 - texts of our own
         if cost or day or model or found:
             statement = statement.replace("BY seq", "BY +seq")  # so that an index is read instead of every whole row
         values = [*days, *parts.values()]
@@ -250,7 +251,7 @@ class Ledger:
             if found and self.trouble:  # the copy in memory of a damaged ledger
                 save(db, unread(db))
             rows = db.execute(statement, values)
-            return [Found(row := row_of(one[:-2]), prompt(row.spec, row.body), *one[-2:]) for one in rows]
+            return [Found(row := row_of(one[:-3]), prompt(row.spec, row.body), *one[-3:]) for one in rows]
 
         if found and (older := self._store.read(unread)) and not self.trouble:  # from a version that saves none
             self._store.transact(lambda transaction: save(transaction.db, older))

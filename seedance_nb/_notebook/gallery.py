@@ -11,7 +11,7 @@ import ipywidgets as W  # noqa: N812
 from IPython.display import display
 
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._base.html import Html, escape
+from seedance_nb._base.html import Html, escape, piece
 from seedance_nb._base.values import read_json, shorten
 from seedance_nb._check.check import seconds_of, values_by_role
 from seedance_nb._document import load
@@ -40,8 +40,9 @@ _MARKS = {"No mark": "", "Keep": "keep", "Reject": "reject"}
 class Gallery:
     """The ledger's tasks as pictures, a page at a time, as returned by `sd.gallery`. `panel` is the latest panel that it opened."""
 
-    def __init__(self, session: Session, search: str = "") -> None:
+    def __init__(self, session: Session, search: str = "", *, everyone: bool = False) -> None:
         self.panel: Panel | None = None
+        self._person = "" if everyone else session.ledger.own_person()
         self._session, self._offset, self._count = session, 0, 0
         self._cards: list[_Card] = []
         self._open: _Card | None = None
@@ -93,12 +94,13 @@ class Gallery:
     def refresh(self, offset: int = 0) -> None:
         """Show the page that begins at `offset`, as the ledger has it now. *reads files*."""
         ledger, wanted = self._session.ledger, {name: widget.value for name, widget in self._filters.items()}
-        found = ledger.search(self._session.prompt_of, PAGE, offset, **wanted)
+        found = ledger.search(self._session.prompt_of, PAGE, offset, person=self._person, **wanted)
         self._offset, self._count = offset, found[0].total if found else 0
         self.flip(None)
         self._cards += (_Card(self, self._shared) for _ in found[len(self._cards) :])
+        is_shared = len({one.person for one in found}) > 1
         for card, one in zip(self._cards, found, strict=False):
-            card.show(one)
+            card.show(one if is_shared else one._replace(person=""))
         self._grid.children = [card.widget for card in self._cards[: len(found)]]
         self._place.value = escape(repr(self))
         toggle(self._turns, shown=self._count > PAGE)
@@ -173,8 +175,8 @@ class _Card:
         jpeg = still_of(poster_of(file), *_STILL) if self.has_video else b""
         badge = Html('<span class="sdn-badge">{}</span>').format(found.mark.capitalize()) if found.mark else Html()
         self._still.value = (player_html("", facts=None, still=jpeg, name="") or escape(state)) + badge
-        html = Html('<div class="sdn-prompt">{}</div><div class="sdn-dim">{}<br>{} · {}</div>')
-        self._caption.value = html.format(found.prompt or "no prompt", model, when, cost)
+        when = f"{found.person} · {when}" if found.person else when
+        self._caption.value = piece("card").format(found.prompt or "no prompt", model, when, cost)
         label, icon = ("Play", "play") if self.has_video else ("Details of", "")
         self._play.description = "Close" if details else f"{label} {shorten(found.prompt)}"
         self._play.icon = "times" if details else icon

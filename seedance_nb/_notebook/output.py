@@ -13,10 +13,11 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from IPython.display import DisplayHandle, display
 
-from seedance_nb._base.html import DIM, FONT, Html, escape, piece
+from seedance_nb._base.html import Html, escape, piece
 from seedance_nb._check.price import Total
 from seedance_nb._form.controls.base import Fold, StaticBox, WidgetFactory, toggle
 from seedance_nb._form.form import css
+from seedance_nb._ledger.row import State
 from seedance_nb._media.frames import frames_at
 from seedance_nb._notebook.status import failed_html, reported
 from seedance_nb._session.batch import Batch, Run, attempt
@@ -24,11 +25,8 @@ from seedance_nb._task.display.player import View, data_url, jpeg_of
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 
-_EMPTY = Html('<div style="{};{}">This page has no video of this cell. <code>sd.tasks()</code> lists all videos.</div>')
-_FRAME = Html('<img src="{}" alt="{}" style="width:100%;border-radius:8px"><div class="sdn-dim">{}</div>')
 _DECODED = 64_000_000  # bytes of images in memory while frames are decoded
 PAUSE_S = 0.6  # seconds in which the second button ignores a press, because it is the second half of a double click
-_CHANGED = Html('<div role="alert">This has changed since it was shown. Check the price and press again.</div>')
 _UPDATE_S = 1.0  # seconds between two updates of the table at least, however many requests it has
 
 
@@ -42,7 +40,7 @@ class VideoOutput:
         # The output widget resolves a relative `src` as the notebook does; an HTML widget would not.
         self._videos = W.Output()
         self.widget = shared.box(W.VBox, [style, self._videos], "sdn-videos", f"{self._class}-live")
-        self.update(View(html=_EMPTY.format(FONT, DIM)), live=False)
+        self.update(View(html=piece("no-video")), live=False)
 
     def display(self) -> None:
         """Display the static output in the running cell, after the widget."""
@@ -98,7 +96,7 @@ class FrameViewer:
     def _choose(self, number: int) -> None:
         if number in self._pictures:
             place = f"Frame {number} of {self._slider.max} · {(number - 1) / self._video.facts.fps:.3f} s"
-            self._picture.value = _FRAME.format(data_url(self._pictures[number], "image/jpeg"), place, place)
+            self._picture.value = piece("frame").format(data_url(self._pictures[number], "image/jpeg"), place)
         elif not self._is_loading:
             self._is_loading = True
             ENGINE.submit(self._load())
@@ -158,19 +156,26 @@ class BatchView:
 
     def _show_price(self) -> bool:
         """Show what would be sent now, and its price; whether this is what was shown before."""
-        before, count, total = self._offer, len(self._batch.due), self._batch.total
-        videos, shown = "1 video" if count == 1 else f"{count} videos", len(self._batch.tasks) - self._left_out
-        self._offer = count, total
+        before, due, total, items = self._offer, self._batch.due, self._batch.total, self._batch.items
+        count, shown, new = len(due), len(items) - self._left_out, {items[at].intent for at in due}
+        pairs, ended = [*zip(items, self._batch.rows(), strict=True)], (State.FAILED, State.UNKNOWN)
+        stuck = sum(row is None and item.error is None and item.intent not in new for item, row in pairs)
+        failed = stuck + sum(row is not None and row.state in ended for _, row in pairs)
+        self._offer, videos = (count, total), f"{count} video{'s' * (count != 1)}"
         refusal = attempt(self._batch.require_budget)
         self._go.description, self._go.disabled = f"Generate {videos} · {total.brief}", not shown or bool(refusal)
         if shown and not count:
-            self._go.description = f"Show {'1 video' if shown == 1 else f'{shown} videos'} · no charge"
+            parts = {"video": shown - failed, "error": failed}
+            there = (f"{number} {noun}{'s' * (number != 1)}" for noun, number in parts.items() if number)
+            self._go.description = f"Show {' and '.join(there)} · no charge"
         self._blank = f", {blank} without a prompt" if (blank := self._batch.blank_prompts) else ""
         self._yes.description = f"Really generate {videos}{f' for {total.brief}' if total.paid else ''}{self._blank}?"
         free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
         note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
         note = " ".join([note, *self._batch.unchecked_budgets()])
-        note += f" {shown - count} cost nothing: they have a task already, or repeat another one." * (shown > count)
+        known = shown - count - stuck
+        note += f" {known} of {shown} cost nothing: they have a task already, or repeat another one." * (known > 0)
+        note += f" {stuck} of {shown} cannot be sent: what they continue has no video." * (stuck > 0)
         note += f" {self._left_out} left out: see the problems." if self._left_out else ""
         self._note.value = failed_html(refusal) if refusal else escape(note.strip())
         return before == self._offer and not refusal
@@ -179,7 +184,7 @@ class BatchView:
         if self._busy.locked() or self._first_press_at is not None:
             return
         if not self._show_price():
-            self._report(_CHANGED)
+            self._report(piece("changed"))
         elif self._offer[1].paid or self._blank:
             self._show_buttons(asking=True)
         else:

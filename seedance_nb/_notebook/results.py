@@ -49,7 +49,8 @@ def counts_html(batch: Batch, step: str = "") -> Html:
     """How many requests of a batch have a video, an error or neither, and the next step for those that were not sent after Stop. *pure*."""
     over, left = sum(isinstance(one, errors.OverBudget) for one in batch.results), batch.tasks.count(None)
     done, running = sum(isinstance(one, Video) for one in batch.results), batch.results.count(None) - left
-    old = sum(isinstance(one, Task) and not one.is_new for one in batch.tasks)
+    pairs = zip(batch.tasks, batch.results, strict=True)
+    old = sum(isinstance(task, Task) and not task.is_new and isinstance(one, Video) for task, one in pairs)
     text = f"{done} of {len(batch.results)} done" + (f" · {running} running" if running else "")
     text += f" · {left} {'not sent' if batch.current.is_stopped else 'waiting'}" if left else ""
     text += f" · {over} not sent, because that would exceed the budget" if over else ""
@@ -130,8 +131,9 @@ def _tile(item: Item, result: Result | str, source: str, mark: Html, axes: Seque
 
 
 def _progress_html(result: Result, row: Row | None) -> Html:
-    if isinstance(result, Exception) or (row and row.state is State.FAILED):
+    if isinstance(result, Exception) or (row and row.state in (State.FAILED, State.UNKNOWN)):
         text = "Not sent: over budget" if isinstance(result, errors.OverBudget) else "No video; see the error below."
+        text = text if result or row is None else f"No video: {row.state}"
         return Html('<span class="sdn-over">{}</span>').format(text)
     if row and row.state is State.DONE and row.file:
         return Html("{} Done · {}").format(CHECK, price_after(row))
@@ -158,10 +160,9 @@ class ShownBatch(Batch):
 
     def grid(self, rows: str, columns: str, /) -> View:
         """The videos as a table with the values of one name at its rows and of another at its columns. *reads files*. Raises: InvalidInput."""
-        for name in (rows, columns):
-            if not any(name in item.labels for item in self.items):
-                message = f"there is no {name!r}, only {', '.join(self.items[0].labels)}"
-                raise errors.argument_error("rows", message, name)
+        if wrong := [name for name in (rows, columns) if not any(name in item.labels for item in self.items)]:
+            message = f"there is no {wrong[0]!r}, only {', '.join(self.items[0].labels)}"
+            raise errors.argument_error("rows", message, wrong[0])
         self.load()
         return self._videos("", (rows, columns), pending=True).view()
 
@@ -267,7 +268,7 @@ class ShownBatch(Batch):
         shown = list[Result | str](self.results)
         for at, task in enumerate(self.tasks):
             if task is None:
-                shown[at] = "Not sent"
+                shown[at] = "Not sent" if self.current.is_stopped else "No video yet"
             elif isinstance(task, Task) and shown[at] is None and pending:
                 path = video_path(self._session.outputs, task.row)
                 shown[at] = pending_html(path.name, source_of(path))
@@ -280,8 +281,7 @@ class ShownBatch(Batch):
         lines = Html("<tr>{}</tr>").each(self._cells_html(at, rows[at]) for at in order[:MOST_SHOWN])
         hidden = [len(rows) - MOST_SHOWN] * (len(rows) > MOST_SHOWN)
         more = Html('<div class="sdn-dim">and {:,} more</div>').each(hidden)
-        table = Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>{}")
-        return table.format(Html('<th scope="col">{}</th>').each((*self._heads, "progress")), lines, more)
+        return piece("requests").format(Html('<th scope="col">{}</th>').each((*self._heads, "progress")), lines, more)
 
     def _cells_html(self, at: int, row: Row | None) -> Html:
         item, cells = self.items[at], Html()
@@ -289,8 +289,7 @@ class ShownBatch(Batch):
             if head == "model":
                 is_shown = not item.error and len(self.items) <= _WITH_REQUESTS
                 sent = request_html(json_text(item.body)) if is_shown else ""
-                title = Html('<b>{}</b> <span class="sdn-dim">{}</span> <code>{}</code>{}')
-                cell: str = title.format(item.spec.title, item.spec.mode, item.name, sent)
+                cell: str = piece("model").format(item.spec.title, item.spec.mode, item.name, sent)
             elif head == "runs on":  # the head of the view has the badge where all are simulated
                 is_mixed = item.simulated and not item.fault and not all(one.simulated for one in self.items)
                 cell = SIMULATED if is_mixed else item.runs_on

@@ -39,10 +39,9 @@ def running_html(row: Row, waited: float, usual: str = "") -> Html:
     bar = Html("<i></i>")
     if row.progress is not None:
         bar = Html('<i style="width: {}%; animation: none"></i>').format(f"{row.progress:.0f}")
-    name = Html(" · <code>{}</code>").format(row.name) if row.task_id else ""
+    name = Html(" · ") + piece("task").format(row.name) if row.task_id else ""
     trouble = Html('<div class="sdn-dim">{}</div>').format(trouble_text(row)) if trouble_text(row) else ""
-    line = Html('<div role="status"><div class="sdn-run">{}</div>{}{}{}</div>')
-    return line.format(bar, progress_text(row, waited, usual), name, trouble)
+    return piece("running").format(bar, progress_text(row, waited, usual), name, trouble)
 
 
 def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
@@ -51,7 +50,7 @@ def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
     old = "You already generated this, so here is that video. No charge." if was_done else resumed
     price = "free" if task.row.simulated else price_after(task.row)
     text = f"Done in {duration_text(waited)} · {price}" if task.is_new else old
-    return Html('<div role="status">{} {} · <code>{}</code></div>').format(CHECK, text, task.name)
+    return Html('<div role="status">{} {} · {}</div>').format(CHECK, text, piece("task").format(task.name))
 
 
 def unchecked_html(spec: Spec, report: Report) -> Html:

@@ -14,7 +14,7 @@ from typing import Any
 
 from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
-from seedance_nb._base.html import Html, table_html, table_text
+from seedance_nb._base.html import Html, piece, table_html, table_text
 from seedance_nb._base.values import shorten
 from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec
@@ -129,8 +129,7 @@ class Storyboard(ShownBatch):
         how = "encoded again in the size of the first" if is_encoded else "joined without loss"
         text, source = f"{len(videos)} shots, {how}", source_of(target)
         player = player_html(source, facts=videos[0].facts, still=videos[0].poster, name=target.name)
-        html = Html('<figure style="margin:8px 0;max-width:760px">{}<figcaption>{}<br>{}</figcaption></figure>')
-        html = html.format(player, text, download_html(target, source))
+        html = piece("film").format(player, text, download_html(target, source))
         return View(text=f"Film {target}: {text}", html=html, jpeg=videos[0].poster)
 
     async def send(self, run: Any, *, interactive: bool = False) -> None:

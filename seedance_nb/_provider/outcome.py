@@ -64,14 +64,17 @@ class Answer:
         return f"it is {self.page}" if self.page else "; ".join(self.doubts)
 
 
-def refusal(spec: Spec, code: str, words: str, *, simulated: bool) -> Refused:
+def refusal(spec: Spec, code: str, words: str, *, simulated: bool, retry_after: float | None = None) -> Refused:
     """The error for one of the provider's codes or an HTTP status. *pure*."""
     meanings = spec.errors.statuses | spec.errors.refusals if spec.errors else {}
     number = int(code) if code.isdecimal() else code or None
     provider = f"The simulator, acting as {spec.provider}," if simulated else spec.provider
     kind, page = _REFUSALS[meanings.get(code, "refused")], spec.links.get("get a key", "")
     step = f"{kind.hint}; get a key at {page}" if page and kind is Unauthorized else ""
-    return kind(words, code=number, provider=provider, next_step=step)
+    error = kind(words, code=number, provider=provider, next_step=step)
+    if isinstance(error, RateLimited):
+        error.retry_after = retry_after
+    return error
 
 
 def classify(spec: Spec, answer: Answer) -> SendOutcome:
@@ -172,10 +175,8 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
     texts = [(pointer, words_of(value) or str(value)[:_MOST_READ]) for pointer, value in found[:50]]
     lines = (text if pointer.endswith("/*") else f"{to_path(pointer)[-1]}: {text}" for pointer, text in texts)
     details = [f"- {sanitize(line)[:500]}" for line in lines]
-    error = refusal(spec, code, "\n".join([words, *details]), simulated=answer.simulated)
-    if isinstance(error, RateLimited):
-        error.retry_after = answer.retry_after
-    return error
+    text = "\n".join([words, *details])
+    return refusal(spec, code, text, simulated=answer.simulated, retry_after=answer.retry_after)
 
 
 def free_value(spec: Spec, answer: Answer) -> dict[str, Any]:

@@ -195,9 +195,13 @@ class Batch:
         return [*due.values()]
 
     @property
+    def _offer(self) -> list[tuple[Item, Estimate]]:
+        return [(self.items[at], self.estimates[at]) for at in self.due]
+
+    @property
     def total(self) -> Total:
         """The price of what would be sent. *reads files*, *network* the first time."""
-        return total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in self.due])
+        return total_of([(item.spec, price, item.simulated) for item, price in self._offer])
 
     @property
     def blank_prompts(self) -> int:
@@ -207,24 +211,20 @@ class Batch:
 
     def unchecked_budgets(self) -> list[str]:
         """What is said of simulated requests whose budget cannot be checked. *reads files*, *network* the first time."""
-        due = [(self.items[at], self.estimates[at]) for at in self.due]
-        notes = (unchecked_budget(item.spec, price, self._budget, simulated=item.simulated) for item, price in due)
+        notes = (unchecked_budget(one.spec, price, self._budget, simulated=one.simulated) for one, price in self._offer)
         return [*filter(None, dict.fromkeys(notes))]
 
     def require_budget(self) -> None:
         """Check that everything that would be sent stays within the budget, as far as prices are known. *reads files*, *network* the first time. Raises: OverBudget."""
+        budget, check = self._budget, self._session.ledger.require_budget
         groups = dict[tuple[str, bool, str], list[float]]()
-        for item, price in (
-            [(self.items[at], self.estimates[at]) for at in self.due] if self._budget is not None else ()
-        ):
+        for item, price in self._offer if budget is not None else ():
             if price.amount is not None and not price.at_least:
                 key = item.spec.provider, item.simulated, price.unit
                 groups.setdefault(key, []).append(price.amount)
         for (provider, simulated, unit), prices in groups.items():
             price = Estimate(unit=unit, amount=math.fsum(prices))
-            self._session.ledger.require_budget(
-                provider, price, self._budget or 0, simulated=simulated, count=len(prices)
-            )
+            check(provider, price, budget or 0, simulated=simulated, count=len(prices))
 
     def rows(self) -> list[Row | None]:
         """The row of each item in the ledger, None if its request was never sent. *reads files*."""
@@ -331,6 +331,5 @@ class Batch:
         numbers = {self.items[at].intent: number for number, at in enumerate(due)}
         earlier = {number: self.items[at - 1].intent for number, at in enumerate(due) if at in self._chained}
         after = {number: numbers[intent] for number, intent in earlier.items() if intent in numbers}
-        pairs = [(self.items[at], self.estimates[at].amount or 0) for at in due]
-        requests = [(item.spec, item.body, price, item.simulated) for item, price in pairs]
+        requests = [(item.spec, item.body, price.amount or 0, item.simulated) for item, price in self._offer]
         return forecast(self._session.sender, requests, total, after, self._concurrency)

@@ -7,7 +7,6 @@ import random
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 from seedance_nb._base.html import Readable
@@ -21,9 +20,6 @@ from seedance_nb._session.sender import Sender
 from seedance_nb._task.engine import ENGINE
 
 _RUNS, _EARLIER, _FEWEST = 200, 200, 3
-_NONE: Mapping[Any, Any] = MappingProxyType({})
-Request = tuple[Spec, Any, float, bool]
-"""A request: its model, body and price, and whether it is simulated."""
 Outcomes = list[tuple[float, bool, bool]]
 Clip = tuple[str, float, Outcomes]
 """A request: its provider, its price there, and how tasks like it ended: after how many seconds, whether with a video, and whether charged."""
@@ -43,9 +39,10 @@ class Rehearsal(Readable):
 
     def __repr__(self) -> str:
         span = " to ".join(dict.fromkeys(map(_span_text, self.seconds)))
-        out = f"balance runs out at clip {self.runs_out}" if self.runs_out else ""
-        parts = filter(None, (self.cost, span, f"about {self.refusals:.0f} refusals", out))
-        return "\n".join([f"{self.clips:,} clip{'s' * (self.clips != 1)}: {', '.join(parts)}", *self.basis])
+        out = [f"balance runs out at clip {self.runs_out}"] if self.runs_out else []
+        parts = [self.cost, span, f"about {self.refusals:.0f} refusals", *out] if self.clips else [self.cost]
+        basis = self.basis if self.clips else ()
+        return "\n".join([f"{self.clips:,} clip{'s' * (self.clips != 1)}: {', '.join(parts)}", *basis])
 
 
 def _span_text(seconds: float) -> str:
@@ -54,9 +51,9 @@ def _span_text(seconds: float) -> str:
     return hours if minutes > 1 else f"{seconds:.0f} s"
 
 
-def forecast(sender: Sender, requests: Sequence[Request], total: Total, after: Mapping[int, int],
+def forecast(sender: Sender, requests: Sequence[tuple[Spec, Any, float, bool]], total: Total, after: Mapping[int, int],
              concurrency: int | None) -> Rehearsal:  # fmt: skip
-    """What would happen if requests of this total were sent, in the order that `rehearse` says. *reads files*, *network*: free calls only."""
+    """What would happen if requests (model, body, price, whether simulated) of this total were sent, in the order that `rehearse` says. *reads files*, *network*: free calls only."""
     clips, turns, balances = list[Clip](), dict[str, list[float]](), dict[str, float]()
     basis, pace = dict[str, None](), f"at most {concurrency} at a time" if concurrency else "all at a time"
     pace += f" but {len(after)} that continue another one" if after else ""
@@ -77,15 +74,15 @@ def forecast(sender: Sender, requests: Sequence[Request], total: Total, after: M
     return replace(played, cost=cost, basis=(*basis, *known, pace))
 
 
-def rehearse(clips: Sequence[Clip], turns: Mapping[str, Sequence[float]] = _NONE, after: Mapping[int, int] = _NONE, *,
-             concurrency: int | None = None, balances: Mapping[str, float] = _NONE) -> Rehearsal:  # fmt: skip
+def rehearse(clips: Sequence[Clip], turns: Mapping[str, Sequence[float]] | None = None, after: Mapping[int, int] | None = None, *,
+             concurrency: int | None = None, balances: Mapping[str, float] | None = None) -> Rehearsal:  # fmt: skip
     """The clips in order, each once the one that it comes `after` has its video, at most `concurrency` at once and not before the next of its provider's `turns`: 200 times over with outcomes drawn anew. *pure*."""
     draw, runs, refusals = random.Random(0), list[tuple[float, float, float]](), 0  # noqa: S311 - no secret
     spreads = {key: _spread(outcomes) for key, outcomes in {id(one): one for _, _, one in clips}.items()}
-    first = [(0.0, number) for number in range(len(clips)) if number not in after]
+    first = [(0.0, number) for number in range(len(clips)) if number not in (after or {})]
     for _ in range(_RUNS):
-        ready, running, left, end, out, spent = [*first], list[float](), dict(balances), 0.0, math.inf, 0.0
-        free, refusals = {provider: iter(times) for provider, times in turns.items()}, refusals + len(clips)
+        ready, running, left, end, out, spent = [*first], list[float](), dict(balances or {}), 0.0, math.inf, 0.0
+        free, refusals = {provider: iter(times) for provider, times in (turns or {}).items()}, refusals + len(clips)
         while ready:
             at, number = heapq.heappop(ready)
             provider, price, outcomes = clips[number]
@@ -98,7 +95,7 @@ def rehearse(clips: Sequence[Clip], turns: Mapping[str, Sequence[float]] = _NONE
             heapq.heappush(running, at)
             end, spent, refusals = max(end, at), spent + price * is_charged, refusals - has_video
             left[provider] = left.get(provider, math.inf) - price * is_charged
-            for one, before in after.items() if has_video else ():
+            for one, before in after.items() if after and has_video else ():
                 if before == number:
                     heapq.heappush(ready, (at, one))
         runs.append((end, spent, out))

@@ -26,6 +26,7 @@ from seedance_nb._task.files import require_remembered
 from seedance_nb._web.addresses import host_of
 from seedance_nb._web.download import Bounds
 
+_RETRY_AFTER = "; retry after "  # between the code of a refusal and the seconds, in the ledger
 _WRITE_ATTEMPTS, _SEND_ATTEMPTS, _MAX_PAUSE_S, _SAVE_RETRY_S = 4, 3, 60, 30
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
@@ -187,6 +188,8 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
         changes["accepted"] = time.time()
     if isinstance(sent.error, Refused):
         changes["word"] = str(sent.error.code)
+    if isinstance(sent.error, RateLimited) and sent.error.retry_after is not None:
+        changes["word"] += f"{_RETRY_AFTER}{sent.error.retry_after:g}"
     if sent.outcome == "unknown":
         changes["word"] = sent.text
     if sent.simulated and urlsplit(flow.endpoint.base_url).hostname in LOOPBACK:
@@ -244,7 +247,8 @@ def raise_for(spec: Spec, row: Row) -> None:
         step = Step("change the prompt or the references, or {}", *again)
         raise TaskFailed(text, task=row.name, charged=row.charged, next_step=step)
     if row.state is State.REFUSED:
-        raise refusal(spec, row.word, row.error, simulated=row.simulated)
+        code, _, after = row.word.partition(_RETRY_AFTER)
+        raise refusal(spec, code, row.error, simulated=row.simulated, retry_after=float(after) if after else None)
     if row.state is State.UNSENT:
         if "connection" not in row.error:  # resolved as not received, or stopped before sending: the network is fine
             raise Unreachable(f"The request was not sent: {row.error}.", Step("{} to send it"))

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from seedance_nb._base.errors import Charged, SeedanceError, StoppedWaiting, WaitTimeout, emit_warnings
 from seedance_nb._base.faults import created_by_package, log_unexpected, typed_class
-from seedance_nb._base.html import FG, FONT, Html, safe_url, table_html, table_text
+from seedance_nb._base.html import FG, FONT, Html, piece, safe_url, table_html, table_text
 from seedance_nb._base.values import map_leaves, quote_lines, read_json, sanitize
 from seedance_nb._check.check import Approved, approve_again, values_by_role
 from seedance_nb._document.spec import Spec
@@ -387,11 +387,11 @@ class Tasks(Sequence[Row]):
     def _repr_html_(self) -> str:
         rows, left = list[list[str]](), _STILLS_BYTES
         for row, prompt in self._pairs:
-            *cells, file = cells_of(row, prompt)
+            *cells, name, file = cells_of(row, prompt)
             if file and Path(row.file).name == file:
                 still = still_of(poster_of(Path(row.file)), width=_STILL_WIDTH) if left > 0 else b""
                 left, file = left - len(still), _still_html(row, still)
-            rows.append([file, *cells])
+            rows.append([file, *cells, piece("task").format(name)])
         return str(table_html(("video", *self._heads[:-1]), rows, self._note, self._lead))
 
 

@@ -107,11 +107,17 @@ def test_a_provider_that_asks_for_minutes_is_not_waited_for(server: FaultServer,
         refuse(429, "3600")(exchange)
 
     server.plans[CREATE] = [(late,)]
-    following = session_at(server, tmp_path).submit(shape.model, **shape.fields).following()
+    task = session_at(server, tmp_path).submit(shape.model, **shape.fields)
+    following = task.following()
     is_followed.set()
     with pytest.raises(sd.RateLimited) as limited:
         following.result(60)
     assert limited.value.retry_after == 300
+    for late_comer in (task, session_at(server, tmp_path).task(task.name)):
+        with pytest.raises(sd.RateLimited) as later:
+            late_comer.wait()
+        first, then = limited.value, later.value
+        assert (then.retry_after, then.code, str(then)) == (300, first.code, str(first)), "the ledger has it"
     assert server.count(CREATE) == 1
 
 

@@ -12,6 +12,7 @@ from seedance_nb.__main__ import main
 from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row, State
+from seedance_nb._notebook.gallery import Gallery
 
 move = pytest.importorskip("seedance_nb._ledger.move")
 PRICE = Estimate(unit="credits", amount=10.0)
@@ -136,7 +137,10 @@ def test_a_person_s_tasks_are_their_own_on_a_server_and_everyone_s_on_request(
             row, _ = claim(session.ledger, f"{person} {number}", estimate=PRICE)
             session.ledger.update(row.seq, state=State.QUEUED, task_id=f"{person} {number}")
         assert [row.task_id.split()[0] for row in session.tasks()] == [person] * count
+        assert repr(Gallery(session)).endswith(f" of {count}"), "the gallery is theirs as well"
     assert len(session.tasks(everyone=True)) == 3
+    gallery = Gallery(session, everyone=True)
+    assert [card._caption.value.split("<br>")[1].split(" · ")[0] for card in gallery._cards] == ["bob", "bob", "ann"]
     assert [(one["person"], one["tasks"], one["cost"]) for one in session.spending()] == [
         ("ann", 1, 10.0),
         ("bob", 2, 20.0),

@@ -499,3 +499,26 @@ def test_a_request_of_another_kind_keeps_its_claim(session: sd.Session) -> None:
     session.ledger.set_mark(row, "keep")
     again, is_new_again = session.ledger.claim(approved(), base_url=BASE, simulated=True)
     assert (is_new, is_new_again, again) == (True, False, row)
+
+
+def test_who_sent_a_task_is_shown_only_where_there_is_more_than_one(
+    session: sd.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = ("ann", EVIL)
+    for number, person in enumerate(people):
+        monkeypatch.setenv("SEEDANCE_PERSON", person)
+        session.ledger.claim(approved(f"A fox {number}"), base_url=BASE, simulated=True)
+    monkeypatch.setenv("SEEDANCE_PERSON", "ann")
+    assert repr(Gallery(session)) == "Tasks 1 to 1 of 1"
+    assert "ann" not in shown(Gallery(session))
+    everyone = Gallery(session, everyone=True)
+    assert repr(everyone) == "Tasks 1 to 2 of 2"
+    assert ("ann · " in shown(everyone), "&lt;script&gt;" in shown(everyone), "<script" in shown(everyone)) == (
+        True,
+        True,
+        False,
+    )
+    set_filter(everyone, "words", "fox 0")
+    assert (repr(everyone), "ann · " in shown(everyone)) == ("Tasks 1 to 1 of 1", False)
+    monkeypatch.delenv("SEEDANCE_PERSON")
+    assert repr(Gallery(session)) == "Tasks 1 to 2 of 2", "a file has the tasks of one person, whatever the names"

@@ -531,3 +531,17 @@ def test_a_shared_first_frame_begins_the_first_shot_and_the_second_continues_it(
     first, second = (item.body["input"]["img_urls"] for item in board.items)
     assert first == [fox]
     assert "last-frame-of-shot-1" in second[0]
+
+
+def test_the_button_says_what_cannot_be_sent_because_it_continues_a_shot_without_a_video(
+    session: sd.Session, paying: Provider
+) -> None:
+    paying.on_status = ["failed"]
+    board(session).generate(confirm=True)
+    view: Any = board(session)._view()
+    assert view._go.description == "Show 3 errors · no charge"
+    assert "1 of 3 cost nothing: they have a task" in view._note.value
+    assert "2 of 3 cannot be sent: what they continue has no video." in view._note.value
+    alone = board(session, [*SHOTS, {"prompt": "Alone", "model": T2V, "chain": False}])._view()
+    assert alone._go.description == "Generate 1 video · 12 credits"
+    assert "2 of 4 cannot be sent" in alone._note.value

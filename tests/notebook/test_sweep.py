@@ -304,7 +304,7 @@ def test_the_budget_of_the_session_counts_as_well_and_equal_rows_once(session: s
 def test_a_simulated_sweep_has_a_budget_too(session: sd.Session) -> None:
     table, image = {"prompt": PROMPTS}, ["https://example.com/fox.png"]
     made = Sweep(session, "seedance2-pro/seedance-20-i2v", table, {"duration": "5s", "urls": image}, budget=500)
-    with pytest.raises(sd.OverBudget, match="These 3 requests cost 600 credits, but only 500 of"):
+    with pytest.raises(sd.OverBudget, match="These 3 simulated requests cost 600 credits, but only 500 of"):
         made.run()
     assert session.ledger.rows() == []
 
@@ -735,3 +735,48 @@ def test_a_sweep_sends_nothing_when_it_is_made_shown_or_printed(
     assert "3 of 3 can be sent: 36 credits" in repr(made)
     assert capsys.readouterr()
     assert paying.charges == []
+
+
+def ended(session: sd.Session, made: Any, *states: State) -> None:
+    """The tasks of a batch, as another kernel left them."""
+    for item, state in zip(made.items, states, strict=True):
+        row, _ = session.ledger.claim(item.approved, base_url=item.base_url, simulated=item.simulated, take=item.take)
+        session.ledger.update(row.seq, state=state, error="A reason")
+
+
+@pytest.mark.usefixtures("paying")
+@pytest.mark.parametrize(
+    ("states", "button"),
+    [
+        ((State.FAILED, State.UNKNOWN, State.FAILED), "Show 3 errors · no charge"),
+        ((State.RUNNING, State.UNKNOWN, State.DONE), "Show 2 videos and 1 error · no charge"),
+        ((State.DONE, State.DONE, State.FAILED), "Show 2 videos and 1 error · no charge"),
+        ((State.DONE, State.RUNNING, State.DONE), "Show 3 videos · no charge"),
+    ],
+)
+def test_the_button_counts_the_videos_and_errors_that_there_are(session: sd.Session, states: Any, button: str) -> None:
+    made = swept(session)
+    ended(session, made, *states)
+    view: Any = made._view()
+    assert view._go.description == button
+    words = view._table.value
+    assert ("No video: failed" in words, "No video: outcome unknown" in words) == (
+        State.FAILED in states,
+        State.UNKNOWN in states,
+    )
+    assert "see the error below" not in words, "nothing is below yet"
+    is_going_on = State.RUNNING in states or State.DONE in states  # which is not downloaded
+    assert ("sdn-run" in words) is is_going_on, "what has ended does not move"
+
+
+def test_what_has_failed_is_not_called_generated(session: sd.Session, paying: Provider) -> None:
+    paying.on_status = ["failed"]
+    swept(session, {"prompt": PROMPTS[:2]}, budget=100).run()
+    paying.on_status = ["success"]
+    swept(session, {"prompt": PROMPTS[2:]}, budget=100).run()
+    view: Any = swept(session, budget=100)._view()
+    assert view._go.description == "Show 1 video and 2 errors · no charge"
+    view._go.click()
+    until(lambda: not view._busy.locked())
+    assert "1 of 3 done; the errors are below. You already generated 1 of them." in view._status.value
+    assert view._go.description == "Show 1 video and 2 errors · no charge"

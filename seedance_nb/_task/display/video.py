@@ -328,7 +328,7 @@ def facts_html(video: Video, source: str, requested: str = "", extras: Sequence[
     off = "; ".join(differences(video.asked, video.facts))
     further = [line for line in (video.facts.remark if video.facts else "", *extras) if line]
     return piece("facts").format(
-        asked=requested, got=result_text(video.facts), task=video.task,
+        asked=requested, got=result_text(video.facts), task=piece("task").format(video.task),
         warning=Html('<div style="{}">Differs from the request: {}</div>').format(ERROR, off) if off else "",
         download=_player.download_html(video.path, source, slug(video.asked.get("prompt", ""))),
         beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
