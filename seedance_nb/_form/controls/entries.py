@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -15,7 +16,9 @@ from seedance_nb._form.model.fields import Field, defined_names, entry_of, extra
 from seedance_nb._schema.validator import fits
 
 _OPEN_ITEMS = 3  # entries of longer lists are folded
-_AT_FIRST = 40  # entries that are built before "Show more" is pressed, because each takes a millisecond
+_AT_FIRST = (
+    40  # entries that are built at first, and each time that "Show 40 more" is pressed: each takes some milliseconds
+)
 _NAME = Html('<span class="sdn-name">Name</span>')
 _WRONG = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
 
@@ -178,12 +181,17 @@ class ItemsControl(Entries):
             entry.control.relabel(self.entry_field(index).label)
 
     def focus(self, path: tuple[str, ...]) -> None:
-        if next(iter(path), "") not in self.parts():
-            rest, self._rest = self._rest, ()
-            with self._factory.deeper(2):
-                self._entries += [Entry(self, index, item) for index, item in enumerate(rest, len(self._entries))]
-            self._arrange()
+        path = path or ("0",) * bool(self._rest)  # the button below the last entry is not shown yet
+        if self._rest and path[0] not in self.parts():
+            self._show_more(max(_AT_FIRST, int(path[0]) + 1 - len(self._entries)))
         super().focus(path)
+
+    def _show_more(self, count: int) -> None:
+        first, items, self._rest = len(self._entries), self._rest[:count], self._rest[count:]
+        with self._factory.deeper(2):
+            self._entries += [Entry(self, index, item) for index, item in enumerate(items, first)]
+        self._arrange()
+        self._entries[first].focus()
 
     def _display(self, value: Any) -> None:
         if self.fixed:
@@ -198,10 +206,10 @@ class ItemsControl(Entries):
         return items if items or self.field.required else ABSENT
 
     def _foot(self) -> list[Any]:
-        if not self._rest:
-            return [self._add]
-        more = {"icon": "caret-right", "description": f"Show {len(self._rest):,} more"}
-        return [self._factory.button(lambda: self.focus((str(len(self._entries)),)), "sdn-fold", **more)]
+        rest = len(self._rest)
+        more = [self._factory.button(partial(self._show_more, count), "sdn-fold", icon="caret-right", description=f"Show {count:,} more")
+                for count in sorted({min(_AT_FIRST, rest), rest}) if count]  # fmt: skip
+        return more or [self._add]
 
 
 class MapControl(Entries):
