@@ -410,3 +410,14 @@ def test_an_edit_visits_only_its_own_field_and_those_whose_problems_change(monke
     visited.clear()
     form.values = {"f1": "b"}
     assert len(visited) == 60, "naive: all of them, as where a whole body is set"
+
+
+@pytest.mark.parametrize(("name", "fields"), [("crun/seedance-2.0-fast-r2v", ("reference_images", "reference_videos")),
+                                              ("crun/seedance-2.0-i2v", ("img_urls",))])  # fmt: skip
+def test_advice_on_the_page_is_shown_at_its_field_also_where_the_schema_does_not_have_it(
+    name: str, fields: tuple[str, ...]
+) -> None:
+    form = sd.form(name)
+    for field in fields:
+        shown = form._controls[f"/input/{field}"].label_widget.value
+        assert shown.count("contain real faces, it is recommended") == 1

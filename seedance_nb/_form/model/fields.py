@@ -132,6 +132,8 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
         choices = tuple(view["enum"]) if "enum" in view else only
         choices += (None,) if shape.nullable and None not in choices else ()
     help_, more = help_of(view.get("description"))
+    words = " ".join(str(view.get("description")).split())
+    more += tuple(one["quote"] for one in view.get("x-unchecked", ()) if one["quote"] not in words)
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     tuple_length = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
     return Field(
