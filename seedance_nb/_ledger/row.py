@@ -45,13 +45,7 @@ FORGOTTEN_FILES = {"file": "", "sha256": "", "facts": "", "beside": ""}
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Row(Readable):
-    """One task in the ledger. Times are Unix seconds; unknown numbers are None.
-
-    `credits` is the cost that the provider reported, `estimate` the price before, `balance` the account's balance before the
-    request and `budget` the request's budget, all in `unit`; `progress` is the provider's percentage, 0 to 100.
-    `facts` describes the saved file and `beside` the additional results, both as JSON. `dead` is since when the result's URL
-    has not worked. `successor` is the number of the row that was sent in place of this one.
-    """
+    """One task in the ledger. Times are Unix seconds, amounts are in `unit`; unknown numbers are None."""
 
     seq: int
     spec: str
@@ -61,26 +55,26 @@ class Row(Readable):
     take: int
     body: str
     state: State
-    word: str = ""
+    word: str = ""  # the provider's own for the state
     task_id: str = ""
     outputs: tuple[str, ...] = ()
     error: str = ""
-    credits: float | None = None
-    estimate: float | None = None
+    credits: float | None = None  # the cost that the provider reported
+    estimate: float | None = None  # the price before
     unit: str = "credits"
-    progress: float | None = None
+    progress: float | None = None  # the provider's percentage, 0 to 100
     file: str = ""
     sha256: str = ""
-    facts: str = ""
-    beside: str = ""
-    dead: float | None = None
+    facts: str = ""  # of the saved file, as JSON
+    beside: str = ""  # the additional results, as JSON
+    dead: float | None = None  # since when the result's URL has not worked
     created: float = 0.0
     accepted: float | None = None
     finished: float | None = None
     owner: str = ""
-    successor: int | None = None
-    balance: float | None = None
-    budget: float | None = None
+    successor: int | None = None  # the number of the row that was sent in place of this one
+    balance: float | None = None  # the account's, before the request
+    budget: float | None = None  # the request's
 
     def __repr__(self) -> str:
         simulated = "SIMULATED, " if self.simulated else ""

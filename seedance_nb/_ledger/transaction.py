@@ -19,10 +19,7 @@ _IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "un
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """One transaction, durable as a whole or not at all; `mirrored` is the number of the last event in the journal, `last` that in either file.
-
-    `leases` has the rows that this call inserted in an earlier try: here there are none.
-    """
+    """One transaction, durable as a whole or not at all; `mirrored` is the number of the last event in the journal, `last` that in either file."""
 
     path: Path
     db: sqlite3.Connection
@@ -32,7 +29,7 @@ class Transaction:
     last: int
     now: float
     has_new: bool = False
-    leases: tuple[int, ...] = ()
+    leases: tuple[int, ...] = ()  # the rows that an earlier try of this call inserted, of which there are none here
 
     def row(self, seq: int) -> Any:
         found = self.db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()

@@ -16,21 +16,16 @@ _WORDS: dict[str, Any] = packaged_table(__file__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The result of checking one file, or one list of files, against one rule.
+    """The result of checking one file, or one list of files, against one rule."""
 
-    `path` is a JSON Pointer into the request body; `rule` the name of a rule of `x-media`, "" for the file as a whole;
-    `message` one clause about the file; `quote` the sentence in the docs; `value` the measured value and `limit` what is
-    allowed (bounds, or formats). `source` is where the limit comes from if it is not the provider's.
-    """
-
-    path: str
-    rule: str
+    path: str  # a JSON Pointer into the request body
+    rule: str  # the name of a rule of `x-media`, "" for the file as a whole
     outcome: Outcome
-    message: str
-    quote: str = ""
-    value: Any = ABSENT
-    limit: Any = None
-    source: str = ""
+    message: str  # one clause about the file
+    quote: str = ""  # the sentence in the docs
+    value: Any = ABSENT  # as measured
+    limit: Any = None  # what is allowed: bounds, or formats
+    source: str = ""  # where the limit comes from if it is not the provider's
 
     @property
     def warns(self) -> bool:

@@ -55,29 +55,23 @@ def audio_start(head: bytes) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
-    """The facts of a media file. 0 and "" stand for what it does not have or could not be read, None for an unknown size.
-
-    `format` is a name as in schemas (jpeg, mp4, wav), `size` in bytes; `width` and `height` are px as stored, `fps` frames
-    per second, `codec` that of the video. `turned` is True if it is displayed rotated by 90 degrees, `estimated` if `seconds`
-    is calculated. Of a decoded video, `is_open` means that a cut between two fragments would leave no trace; `damaged` counts
-    repaired frames, `undecoded` the seconds at the end that took too long. `remark` is further text for the user.
-    """
+    """The facts of a media file. 0 and "" stand for what it does not have or could not be read, None for an unknown size."""
 
     kind: Kind = "video"
-    format: str = "mp4"
-    size: int | None = None
-    width: int = 0
+    format: str = "mp4"  # a name as in schemas: jpeg, mp4, wav
+    size: int | None = None  # in bytes
+    width: int = 0  # in px, as stored
     height: int = 0
     seconds: float = 0.0
-    fps: float = 0.0
-    codec: str = ""
-    audio: str = ""
-    turned: bool = False
-    estimated: bool = False
-    is_open: bool = False
-    damaged: int = 0
-    undecoded: float = 0.0
-    remark: str = ""
+    fps: float = 0.0  # frames per second
+    codec: str = ""  # of the video
+    audio: str = ""  # the codec of the sound
+    turned: bool = False  # whether it is displayed rotated by 90 degrees
+    estimated: bool = False  # whether `seconds` is calculated
+    is_open: bool = False  # of a decoded video: whether a cut between two fragments would leave no trace
+    damaged: int = 0  # repaired frames
+    undecoded: float = 0.0  # the seconds at the end that took too long to decode
+    remark: str = ""  # further text for the user
 
     @property
     def shown_size(self) -> tuple[int, int]:

@@ -118,13 +118,11 @@ class FrameViewer:
 
 
 class BatchView:
-    """A batch in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits.
-
-    `head` is the title row. In threads, `table` returns what stands below it, and `output` the videos, with `pending=True` those of the future too.
-    """
+    """A batch in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits."""
 
     def __init__(self, batch: Batch, head: Html, table: Callable[[], Html], output: Callable[..., View],
                  counts: Callable[[], Html]) -> None:  # fmt: skip
+        # Called in threads: what stands below `head`, and the videos, with `pending=True` those of the future too.
         self._batch, self._make_table, self._make_output, self._make_counts = batch, table, output, counts
         self._busy = threading.Lock()  # locked from a press to its end
         self._first_press_at: float | None = None

@@ -37,19 +37,17 @@ class DownloadError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The limits of one download: `total_s` seconds, `most` bytes, and at least `least_rate` bytes per second over `over_s`.
-
-    `clock` returns monotonic seconds, `free` the free bytes in a folder. `is_whole` decides in a thread whether a body that
-    ended otherwise than announced is the whole file. `reach` sends the request; None for `Fetch.reach`.
-    """
+    """The limits of one download, and what tells how it stands."""
 
     total_s: float = 1800
-    most: int = 2 * 1024**3
-    least_rate: int = 10_000
+    most: int = 2 * 1024**3  # bytes
+    least_rate: int = 10_000  # bytes per second over each `over_s` seconds
     over_s: float = 30
     clock: Callable[[], float] = time.monotonic
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+    # In a thread: whether a body that ended otherwise than announced is the whole file.
     is_whole: Callable[[Path], bool] = lambda _: False
+    # Sends the request; None for `Fetch.reach`.
     reach: Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[tuple[httpx.Response, Any]]] | None = None
 
 
