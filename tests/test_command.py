@@ -309,6 +309,11 @@ def test_a_budget_that_the_simulator_cannot_check_is_named(capsys: Out) -> None:
     assert len(sd.tasks()) == 1
 
 
+def test_a_ledger_is_moved_to_a_server_that_is_named(capsys: Out) -> None:
+    assert main(["ledger", "move"]) == 1
+    assert "Next: seedance ledger move postgresql://user@host/database" in capsys.readouterr().err
+
+
 def test_tasks_are_found_by_their_words_and_their_day(capsys: Out) -> None:
     session = sd.Session(simulate=True, queue_s=0, run_s=0)
     for prompt in ("A red fox", "A fox in red", "A cat"):

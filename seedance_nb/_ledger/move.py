@@ -18,7 +18,7 @@ _QUERY = f"""SELECT tasks.*, person, review, words, {_LAST.format("frame")}, {_L
 def move_ledger(url: str = "", path: str | Path | None = None) -> str:
     """What was moved. *reads files*, *network*, *writes ledger*, both. Run again, it continues. Raises: LedgerError; then nothing has changed."""
     if "://" not in url:
-        raise LedgerError("A ledger is moved to the URL of a PostgreSQL server: postgresql://user@host/database.")
+        raise LedgerError("No server is named.", next_step="seedance ledger move postgresql://user@host/database")
     source, target = Ledger(path or _database.default_path()), Ledger(url)
 
     def move(local: Any) -> int:
