@@ -34,8 +34,8 @@ from seedance_nb._provider.account import Account
 _AT_ONCE, _MOST_BUTTONS = ("maxLength", "x-placeholders"), 8
 _KINDS: dict[str, type[Control]] = {
     **dict.fromkeys(("prose", "text", "json"), scalars.TextControl), **dict.fromkeys(("integer", "number"), scalars.NumberControl),
-    "choice": scalars.ChoiceControl, "toggle": scalars.ToggleControl, "password": scalars.PasswordControl,
-    "constant": scalars.ConstantControl, "list": ListControl, "group": GroupControl, "object": ObjectControl, "items": ItemsControl,
+    **dict.fromkeys(("choice", "constant"), scalars.ChoiceControl), "toggle": scalars.ToggleControl, "password": scalars.PasswordControl,
+    "list": ListControl, "group": GroupControl, "object": ObjectControl, "items": ItemsControl,
     "map": MapControl, "branches": scalars.BranchControl,
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, label_of, tree
 from seedance_nb._schema.dialect import AT_LEAST_ONE
 
-_HEADS = ("list", "items", "object", "group", "map", "branches", "constant")
+_HEADS = ("list", "items", "object", "group", "map", "branches")
 _VERBS = re.compile("(is|are|has|must|does|needs|mentions|looks|begins|starts|breaks|could|cannot)( |$)")
 _MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
 _MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}

@@ -183,15 +183,6 @@ class NumberControl(Control):
         self._show_slider(value)
 
 
-class ConstantControl(Control):
-    def _build(self) -> Any:
-        self.field = replace(self.field, default=ABSENT)  # its only value
-        return self._make_head("sdn-field")
-
-    def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
-        return FieldStatus(problems, brief="" if self.value is ABSENT else plain(self.value))
-
-
 class BranchControl(ChoiceControl):
     """A chooser and the fields of the chosen branch. Another branch keeps the values that are valid for it."""
 

@@ -127,8 +127,8 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
         is_plain = not is_open and all(child.kind in _PLAIN and not child.required for child in inner)
         if not path or required or (is_plain and len(inner) <= _INLINE_UP_TO):
             kind, children = "group", inner
-    if kind == "choice":
-        only = (True, False) if "const" not in view else (view["const"],)
+    if kind in ("choice", "constant"):
+        only = (view["const"],) if "const" in view else (True, False) if shape.types == ("boolean",) else ()
         choices = tuple(view["enum"]) if "enum" in view else only
         choices += (None,) if shape.nullable and None not in choices else ()
     help_, more = help_of(view.get("description"))
@@ -258,7 +258,8 @@ def start_of(field: Field) -> Any:
     """The value of a new, empty field: an object's constants, an empty list, or `ABSENT`. *pure*."""
     if field.kind in ("object", "group"):
         return _constants(field.shape, set(field.shape.view.get("required", ())))
-    return {} if field.kind == "map" else [] if field.kind in ("items", "list") else only_value(field.shape.view)
+    only = field.choices[0] if field.kind == "constant" else only_value(field.shape.view)
+    return {} if field.kind == "map" else [] if field.kind in ("items", "list") else only
 
 
 def _inner(field: Field, schema: Any, *, required: bool = True) -> Field:
