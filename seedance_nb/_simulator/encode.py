@@ -110,13 +110,12 @@ def tune(prompt: str, seconds: int) -> "array[int]":
 def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
     """The image of each frame, drawn over the one before, and the box in which they differ, with even edges. *reads files*."""
     dark, light, accent = _PALETTES[(seed(job.prompt)[0] + job.seed) % len(_PALETTES)]
-    image = ImageOps.colorize(Image.linear_gradient("L").resize((job.width, job.height)), dark, light)
-    pen = ImageDraw.Draw(image)
-    unit, margin, small = _measures(image)
+    canvas = _Canvas(ImageOps.colorize(Image.linear_gradient("L").resize((job.width, job.height)), dark, light))
+    image, pen, margin, small = canvas.image, canvas.pen, canvas.margin, canvas.small
     right, first = job.width - margin, margin + round(small * 2.2)
     badge = margin + round(width("SIMULATED", small) + small * 2)
-    name = fit(clean(job.model, 90), small, right - badge - 2 * unit)
-    _text(image, right - width(name, small), margin + small * 1.46, name, small)
+    name = fit(clean(job.model, 90), small, right - badge - 2 * canvas.unit)
+    canvas.text(right - width(name, small), margin + small * 1.46, name)
     # From the bottom up: the progress, the format, the settings, the references; the prompt has the rest.
     bottom, high = (job.height - margin) // 2 * 2, round(small * 0.9) * 2
     moving = (margin // 2 * 2, bottom - high, right // 2 * 2, bottom)
@@ -126,70 +125,67 @@ def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
     facts = f"{job.width} x {job.height} · {job.seconds} s · {'with' if job.audio else 'no'} sound{count}"
     last = bottom - high - small
     for line in ("No provider was called, nothing was charged", facts, *wrap(settings, small, right - margin)[2::-1]):
-        _text(image, margin, last, fit(line, small, right - margin), small)
+        canvas.text(margin, last, fit(line, small, right - margin))
         last -= round(small * 1.5)
-    last = _references(image, job.references, first, last)
-    _prompt(image, clean(job.prompt, 1200), first + round(5 * unit), last - round(4 * unit))
+    last = canvas.references(job.references, first, last)
+    canvas.prompt(clean(job.prompt, 1200), first + round(5 * canvas.unit), last - round(4 * canvas.unit))
     pen.rectangle((margin, margin, badge, first), accent)
-    _text(image, margin + small, margin + small * 1.46, "SIMULATED", small, dark)
+    canvas.text(margin + small, margin + small * 1.46, "SIMULATED", fill=dark)
     ground = image.crop(moving)
     for number in range(job.seconds * FPS):
         image.paste(ground, moving[:2])
-        _text(image, moving[0], bottom - small * 0.8, f"{number / FPS:.2f} s", small)
+        canvas.text(moving[0], bottom - small * 0.8, f"{number / FPS:.2f} s")
         end = moving[0] + (moving[2] - 1 - moving[0]) * (number + 1) / (job.seconds * FPS)
         pen.rectangle((moving[0], bottom - small // 3, end, bottom - 1), accent)
         yield image, moving if number else (0, 0, job.width, job.height)
 
 
-def _measures(image: Image.Image) -> tuple[float, int, int]:
-    """A hundredth of the shorter side, the margin, and the smallest font size, in px."""
-    unit = min(image.size) / 100
-    return unit, round(6 * unit), max(9, round(2.7 * unit))
+class _Canvas:
+    """An image to draw on. In px: `unit`, a hundredth of its shorter side, its `margin`, and its `small` font size."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self.image, self.pen, self.unit = image, ImageDraw.Draw(image), min(image.size) / 100
+        self.margin, self.small = round(6 * self.unit), max(9, round(2.7 * self.unit))
+
+    def text(self, x: float, y: float, text: str, size: int = 0, fill: str = "white") -> None:
+        """Draws one line of text; `x` and `y` are the left end of its baseline."""
+        for face, run in _runs(text, size or self.small):
+            way = None if face.layout_engine == Layout.BASIC else "rtl" if _is_rtl(text) else "ltr"
+            self.pen.text((x, y), run, fill, face, anchor="ls", direction=way)
+            x += face.getlength(run)
+
+    def references(self, references: Sequence[tuple[str, str | None]], first: int, last: int) -> int:
+        """Draws a row of thumbnails above `last` if that leaves some height for the prompt; returns the y where it begins."""
+        wide, high, step = (round(share * self.unit) for share in (14, 10, 16))
+        top = last - high - round(self.small * 2.6)
+        if not references or top - first < 15 * self.unit:
+            return last
+        fitting = min(_MOST_TILES, (self.image.width - 2 * self.margin + step - wide) // step)
+        ends = range(self.margin, self.margin + fitting * step, step)
+        for x, (label, file) in zip(ends, references, strict=False):
+            shown = picture(file, (wide, high)) if file else None
+            self.image.paste(shown or Image.new("RGB", (wide, high), "#55555f"), (x, top))
+            self.text(x, top + high + self.small * 1.3, fit(clean(label, 40), self.small, wide))
+        return top
+
+    def prompt(self, prompt: str, first: int, last: int) -> None:
+        """Draws the prompt between two heights, in the largest font that breaks no word."""
+        lines, size, most, room = [""], 1, 1, self.image.width - 2 * self.margin
+        for share in _LOOK["sizes"]:
+            size = max(self.small, round(self.unit * share))
+            lines, most = wrap(prompt, size, room), int((last - first) / (size * _LINE))
+            if len(lines) <= most and all(width(word, size) <= room for word in _WORDS.findall(prompt)):
+                break
+        if len(lines) > (most := max(1, most)):
+            lines = [*lines[: most - 1], fit(lines[most - 1] + "…", size, room)]
+        for number, line in enumerate(lines):
+            x = self.margin + (room - width(line, size) if _is_rtl(prompt) else 0)
+            self.text(x, first + size * (0.95 + number * _LINE), line, size)
 
 
-def _text(image: Image.Image, x: float, y: float, text: str, size: int, fill: str = "white") -> None:
-    """Draws one line of text; `x` and `y` are the left end of its baseline."""
-    for face, run in _runs(text, size):
-        way = None if face.layout_engine == Layout.BASIC else "rtl" if _is_rtl(text) else "ltr"
-        ImageDraw.Draw(image).text((x, y), run, fill, face, anchor="ls", direction=way)
-        x += face.getlength(run)
-
-
-def _references(image: Image.Image, references: Sequence[tuple[str, str | None]], first: int, last: int) -> int:
-    """Draws a row of thumbnails above `last` if that leaves some height for the prompt; returns the y where it begins."""
-    unit, margin, small = _measures(image)
-    wide, high, step = round(14 * unit), round(10 * unit), round(16 * unit)
-    top = last - high - round(small * 2.6)
-    if not references or top - first < 15 * unit:
-        return last
-    fitting = min(_MOST_TILES, (image.width - 2 * margin + step - wide) // step)
-    for x, (label, file) in zip(range(margin, margin + fitting * step, step), references, strict=False):
-        image.paste(picture(file, (wide, high)) or Image.new("RGB", (wide, high), "#55555f"), (x, top))
-        _text(image, x, top + high + small * 1.3, fit(clean(label, 40), small, wide), small)
-    return top
-
-
-def _prompt(image: Image.Image, prompt: str, first: int, last: int) -> None:
-    """Draws the prompt between two heights, in the largest font that breaks no word."""
-    unit, margin, small = _measures(image)
-    lines, size, most, room = [""], 1, 1, image.width - 2 * margin
-    for share in _LOOK["sizes"]:
-        size = max(small, round(unit * share))
-        lines, most = wrap(prompt, size, room), int((last - first) / (size * _LINE))
-        if len(lines) <= most and all(width(word, size) <= room for word in _WORDS.findall(prompt)):
-            break
-    if len(lines) > (most := max(1, most)):
-        lines = [*lines[: most - 1], fit(lines[most - 1] + "…", size, room)]
-    for number, line in enumerate(lines):
-        x = margin + (room - width(line, size) if _is_rtl(prompt) else 0)
-        _text(image, x, first + size * (0.95 + number * _LINE), line, size)
-
-
-def picture(file: str | None, size: tuple[int, int]) -> Image.Image | None:
+def picture(file: str, size: tuple[int, int]) -> Image.Image | None:
     """A reference image cropped to `size` px, None if it cannot or must not be read. *reads files*."""
     try:
-        if file is None:
-            return None
         formats = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
         with Path(file).open("rb") as data, Image.open(data, formats=formats) as image:
             if image.width * image.height > _MOST_PX:
