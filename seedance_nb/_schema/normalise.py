@@ -28,7 +28,6 @@ class _References:
         self.document, self._id = document, "id" if old else "$id"
         self._bases = {"": ""}  # the URL of each pointer that has one
         self._places = {"": ""}  # and the pointer of each URL, with its anchor if it has one
-        self._dynamic: set[str] = set()
         self._read(document, (), "")
 
     def find(self, ref: str, pointer: str) -> tuple[str, Any]:
@@ -48,7 +47,7 @@ class _References:
         """What a dynamic reference means: its anchor in the first of the documents on the way to it that has one. *pure*."""
         anchor = find(self.find(ref, scope[-1])[1], "/$dynamicAnchor")
         targets = [f"{self._base(pointer)}#{anchor}" for pointer in scope] if anchor == ref.rpartition("#")[2] else ()
-        return next((target for target in targets if target in self._dynamic), ref)
+        return next((one for one in targets if find(self.find(one, "")[1], "/$dynamicAnchor") == anchor), ref)
 
     def _base(self, pointer: str) -> str:
         while pointer and pointer not in self._bases:
@@ -56,8 +55,6 @@ class _References:
         return self._bases[pointer]
 
     def _read(self, value: Any, path: tuple[str | int, ...], base: str) -> None:
-        if len(path) > 200:  # noqa: PLR2004 - reported where the schema is read
-            return
         if isinstance(value, Mapping):
             identifier, pointer = value.get(self._id), to_pointer(path)
             with suppress(ValueError):  # a malformed URL
@@ -69,7 +66,6 @@ class _References:
                         self._places[base] = pointer
             for key in [key for key in ("$anchor", "$dynamicAnchor") if isinstance(value.get(key), str)]:
                 self._places[f"{base}#{value[key]}"] = pointer
-                self._dynamic |= {f"{base}#{value[key]}"} if key == "$dynamicAnchor" else set()
         inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
         for name, child in inner:
             if name not in _VALUES:
@@ -125,20 +121,19 @@ class Normaliser:
             else:
                 self._report(f"{pointer}/{key}", f"{key} {ref!r} is not an anchor of this document; not checked")
         copy = (self._with_ref if "$ref" in schema else self._without_ref)(schema, pointer, refs, role)
-        if isinstance(copy, dict):
-            if copy.pop("nullable", None) is True:
-                if "type" not in copy and dialect.constraints_of(copy) - {"enum"}:
-                    self._report(f"{pointer}/nullable", "nullable is set without a type; null is allowed anyway")
-                copy = dialect.or_null(copy)
-            if role == "own":
-                dialect.hide_read_only(copy)
-                copy.pop(dialect.DEFINED_NAMES, None)
-                if names := dialect.defined_names(copy):
-                    copy[dialect.DEFINED_NAMES] = names
-            self.pointers.setdefault(id(copy), pointer)
+        if copy.pop("nullable", None) is True:
+            if "type" not in copy and dialect.constraints_of(copy) - {"enum"}:
+                self._report(f"{pointer}/nullable", "nullable is set without a type; null is allowed anyway")
+            copy = dialect.or_null(copy)
+        if role == "own":
+            dialect.hide_read_only(copy)
+            copy.pop(dialect.DEFINED_NAMES, None)
+            if names := dialect.defined_names(copy):
+                copy[dialect.DEFINED_NAMES] = names
+        self.pointers.setdefault(id(copy), pointer)
         return copy
 
-    def _without_ref(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
+    def _without_ref(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> dict[str, Any]:
         copy = dict(schema)
         repair(copy, lambda key, message: self._report(pointer + to_pointer((key,) if key else ()), message))
         dialect.modernise(copy)
@@ -208,7 +203,7 @@ class Normaliser:
             heirs += [one for one in self._heirs.get(heir, ()) if one not in heirs]
         return [] if f"#{pointer.rpartition('/allOf/')[0]}" in heirs else heirs
 
-    def _with_ref(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
+    def _with_ref(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> dict[str, Any]:
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
         for key in dialect.constraints_of(siblings) if self.old else ():
             del siblings[key]
@@ -225,17 +220,15 @@ class Normaliser:
             return self._without_ref({**siblings, "discriminator": tag, "oneOf": choices}, pointer, refs, role)
         extra = dialect.constraints_of(siblings)
         target = self._target(schema["$ref"], pointer, refs, "part" if extra and role != "loose" else role)
-        if not extra and isinstance(target, dict):
+        if isinstance(target, bool):
+            target = {} if target else {"not": {}}
+        if not extra:
             dialect.modernise(siblings)
             merged = {**target, **siblings}
             if not {"default", "examples"} & siblings.keys():
                 self.pointers[id(merged)] = self.pointers.get(id(target), pointer)
             return merged
-        if target is False or not extra:
-            return target
         rest = self._without_ref(siblings, pointer, refs, role)
-        if target is True:
-            return rest
         if extra <= dialect.PLAIN and not extra & target.keys():
             return {**target, **rest}
         annotations = {key: value for key, value in target.items() if key in dialect.ANNOTATIONS}
