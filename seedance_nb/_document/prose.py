@@ -81,10 +81,9 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         named = pattern("{subjects}").findall(clause.outer)  # a bracket is about what stands before it
         rules, last = _clause(reading, clause, meaning("subjects", named[-1]) if named else subject)
         subject = subject if clause.outer else last.replace("other", "")
+        # a bracket explains the bound before it: up to 40 letters (or 1-9 signs)
         known = {old.kind for old in found if clause.outer and "any" not in old.limit}
-        found += [
-            rule for rule in rules if rule.kind not in known
-        ]  # a bracket explains: up to 40 letters (or 1-9 signs)
+        found += [rule for rule in rules if rule.kind not in known]
     merged: dict[tuple[object, ...], Rule] = {}  # each once, with both bounds; of two different bounds the wider one
     for rule in found[:500]:
         key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in WORDS["repeated"] else "")
@@ -100,7 +99,7 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
     number = kind in ("integer", "number") or (kind == "string" and "numeric" in says)
     named = says & {"media", "described"} and ("surely_media" in says or "not_media" not in says) and kind != "boolean"
     media = kind in ("image", "video", "audio") or (named and not number)
-    roles = {"any", "media" if media else "plain", "list" if kind == "array" else "any"}
+    roles = {"any", kind or "any", "media" if media else "plain", "list" if kind == "array" else "any"}
     roles |= says & {"shape", "ms", "minutes"}
     return roles | {"number" if number else "any" if roles & {"media", "list"} else "text"}
 
@@ -119,7 +118,8 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
         return here[-1][0].strip() if here else ""
 
     advice = (max(value.rfind(sign, 0, one.start()) for sign in ",(") for one in pattern("{hedges}").finditer(value))
-    advised = min(advice, default=len(value)) + 1
+    is_advice = pattern("{hedges}").search(clause.outer, clause.outer.rfind(",") + 1)
+    advised = 0 if is_advice else min(advice, default=len(value)) + 1
     example = min((match.start() for match in pattern("{examples}").finditer(value)), default=len(value))
     for kind, match, values in _stated(reading, clause, min(example, advised)):
         here = "" if kind in WORDS["unconditional"] else when(*match.span()) or match.groupdict().get("when") or ""
@@ -129,19 +129,19 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
             verbs = pattern("{naming}").finditer(value, 0, match.start() if kind == "placeholder" else 0)
             begin = max((verb.start() for verb in verbs), default=0)
             rules.append(reading.rule(kind, clause, begin, limit={"any": values}, when=here))
+    # the numbers beside a list of values, and those that explain one of the values, do not bind the field
+    line, stem = reading.text.rfind("\n", 0, clause.start) + 1, reading.name.lower().rstrip("s")
+    explains = pattern("{explained}").match(reading.text, line) or pattern("{degree}").search(clause.outer)
+    aside = "number" in reading.roles and any(rule.kind == "enum" for rule in rules)
     found, last = quantities(bare, subject)
-    for quantity in found:
+    for quantity in found if not aside and ("media" in reading.roles or not explains) else ():
         start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
         rest = pattern("{comparators}").sub("", value[:start]) + value[end:]
         alone = not rest.strip(" .") and (not clause.outer or pattern("(?:{items}) ?$").search(clause.outer))
         phrase = bare[bare.rfind(",", 0, start) + 1 : end + 40]
         mine, said = ({*pattern("image|video|audio").findall(one.lower())} for one in (reading.name, value[start:end]))
         own = start < example and not (mine and said and not mine & said)  # at least one image, beside audio
-        own &= "media" in reading.roles or not pattern("{explained}").match(value)
-        own &= "number" not in reading.roles or not any(rule.kind == "enum" for rule in rules)
-        named = (
-            value[start:end].lower().rstrip("s").endswith(reading.name.lower().rstrip("s"))
-        )  # 9 tags, of a field tags
+        named = value[start:end].lower().rstrip("s").endswith(stem)  # 9 tags, of a field tags
         roles = reading.roles | {"alone" if alone else "any", "named" if named else "any"}
         kinds = _kinds(roles, quantity, phrase) if own else ()
         rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
@@ -187,7 +187,8 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
         found = [plain(item) for item in items if item not in ("and", "or")]
         numbers = [pattern(r"-?\d+(?:\.\d+)?").fullmatch(one) for one in found]
         ends = {*map(str.lower, found[:1] + found[-1:])} & {*WORDS["no_values"]}
-        wrong = ends or ("number" in reading.roles and not all(numbers))
+        is_time = listed and "text" in reading.roles and pattern(r"\s?\d+ ?(?:秒|s|seconds?)").fullmatch(listed[0])
+        wrong = ends or is_time or ("number" in reading.roles and not all(numbers))
         quoted = items and items[0][0] in _QUOTES
         named = found and pattern(r"(?=.*\d)\w+[/-][\w./-]+").fullmatch(found[0])
         sure = found and (quoted or numbers[0] or named or pattern("only|仅|只|固定").search(match[0]))
@@ -203,8 +204,8 @@ def _names(reading: _Reading, kind: str, groups: dict[str, str]) -> list[str] | 
     named = named if several else re.split(r" (?:is|are) |=|[为是]", named)[0]
     names = before_chinese or pattern("{name}").findall(named)
     if "words" in groups and (several or (not names and pattern(r"\w+").fullmatch(named))):
-        names = re.split(r",| or | and |/|或者|或|和|与", named)
-    clean = [pattern(r"^(?:the|or) | fields$").sub("", name.strip(_QUOTES)) for name in names]
+        names = pattern("{quoted}").findall(named) or re.split(r",| or | and |/|或者|或|和|与", named)
+    clean = [pattern(r"^(?:the|or|parameter) | fields$").sub("", name.strip(_QUOTES)) for name in names]
     few = several and kind != "exclusive" and len(clean) == 1 and "one" not in groups
     short = pattern(r"\S+(?: \S+){0,3}")
     return None if few else [name for name in clean if name != reading.name and short.fullmatch(name)]
@@ -321,6 +322,7 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
         elif comparator not in ("", "range", "default"):
             mixed = "{mixed}" if comparator == "from" and token["item"] else "(?!)"  # at least one picture or film
             handled = pattern("{handled}" if comparator[-1] == "?" else mixed).match(value, end)
+            handled = handled or pattern("{noted}").match(value, end)
             names = () if handled else ("from", "to") if comparator == "exactly" else (comparator.removesuffix("?"),)
         elif found and (token["unit"] or token["size"]) and pattern("{same}").fullmatch(value, previous, token.start()):
             names = () if found[-1].is_range or comparator else tuple(found[-1].bounds)[:1]

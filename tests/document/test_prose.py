@@ -143,6 +143,20 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("a", "string", "Used by big models only", ("only_when",)),
         ("a", "string", "b=x 时必填", ("required_when", "b")),
         ("a", "string", "It is mutually exclusive with b_c, if both are given b_c wins", ("exclusive", "b_c")),
+        ("kind", "string", "Valid values:\n- Big: one.\n- Small: two.", ("enum", "Big", "Small")),
+        ("mode", "string", "slow or quick. How it runs.", ("enum", "slow", "quick")),
+        ("kind", "integer", "What it is. 0: slow, 1: quick", ("enum", "0", "1")),
+        ("kind", "string", "This must be set to `slow`.", ("enum", "slow")),
+        ("kind", "string", 'Currently only "slow" is supported', ("enum", "slow")),
+        ("a", "string", "Must provide either a or b", ("required_any", "b")),
+        (
+            "a",
+            "string",
+            "At least one parameter must be set between parameter a and parameter b",
+            ("required_any", "b"),
+        ),
+        ("clip", "string", "It is referred to as @video_1.", ("placeholder", "@video_1")),
+        ("a", "string", "Only used in slow mode (ignored otherwise).", ("only_when",)),
     ],
 )
 def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str, rule: tuple[Any, ...]) -> None:
@@ -169,6 +183,12 @@ def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str,
         'One of many: "aa", "bb", etc.',
         "See the supported models and features for more",
         "Big ones (`aa`, `bb`) cost more; small ones (`cc`, `dd`) cost less",
+        "Values above it are clamped to at most 9",
+        "At most 9 terms will be returned",
+        'What it is. Example:\n"aa" or "bb"',
+        "Send these fields:\n- `aa`: one\n- `bb`: two",
+        "Valid values:\n\n1. `aa`: one",
+        "Up to 3 character sheets",
     ],
 )
 @pytest.mark.parametrize(("name", "kind"), [("image_url", "string"), ("prompt", "string"), ("style", "string")])
@@ -182,11 +202,15 @@ def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, n
         ("最多返回的条数，默认值：10", "n", "integer"),
         ("The maximum of it, by default 10", "n", "integer"),
         ("人脸部分不小于 40 像素", "image_url", "string"),
+        ("How many（<=0 返回空）", "n", "integer"),
+        ("Steps. Low (6–20) for a draft, high (40–50) for the rest", "n", "integer"),
+        ("One of 4000, 9000; bigger jobs are clamped to ≤2000", "n", "integer"),
+        ("Only PNG or XYZ files", "image_url", "string"),
         ("- small — 300px max\n- large — 900px max", "output_size", "string"),
     ],
 )
 def test_the_number_of_another_thing_is_no_bound(description: str, name: str, kind: str) -> None:
-    assert {rule[0] for rule in said(description, name, kind)} <= {"default"}
+    assert {rule[0] for rule in said(description, name, kind)} <= {"default", "enum"}
 
 
 def test_a_list_that_holds_for_another_thing_only_is_conditional() -> None:
