@@ -152,18 +152,14 @@ def to_json_value(value: Any, depth: int = 0) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
-    """A request that passed every check; created only in this module.
-
-    `body` is the one JSON text that is sent, hashed and stored; `digest` is 64 hex digits, equal for equal requests;
-    `extra` are the JSON Pointers of undocumented fields that are sent on purpose, `unchecked` what could not be checked.
-    """
+    """A request that passed every check; created only in this module."""
 
     spec: Spec
-    body: str
-    digest: str
+    body: str  # the one JSON text that is sent, hashed and stored
+    digest: str  # 64 hex digits, equal for equal requests
     values: dict[str, Any]
-    extra: tuple[str, ...]
-    unchecked: tuple[Problem, ...] = ()
+    extra: tuple[str, ...]  # JSON Pointers of undocumented fields that are sent on purpose
+    unchecked: tuple[Problem, ...] = ()  # what could not be checked
 
 
 def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:

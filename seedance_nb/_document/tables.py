@@ -63,53 +63,41 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskTable:
-    """How a task is followed: the status call, and JSON Pointers into its response.
-
-    `words` maps the provider's words in lower case to queued, running, done or failed. `early` are the times of the first status
-    checks, `every` the usual interval and `deadline` the time limit, all in seconds. Of `outputs` and `error`, and of a pointer and its
-    `also_` alternatives, the first with a value counts. `failed_codes` of the status call mean that the task failed. `progress` points
-    to a text such as "50%", "" if there is none. `rate` is the most requests a second, 0 if unknown, and `batch` answers for many tasks.
-    """
+    """How a task is followed: the status call, and JSON Pointers into its response. The first alternative with a value counts."""
 
     id_pointer: str
     status_path: str
     id_parameter: str
-    words: dict[str, str]
+    words: dict[str, str]  # the provider's, in lower case: queued, running, done or failed
     state: str
     outputs: tuple[str, ...]
-    also_id: tuple[str, ...] = ()
-    also_state: tuple[str, ...] = ()
+    also_id: tuple[str, ...] = ()  # alternatives to `id_pointer`
+    also_state: tuple[str, ...] = ()  # alternatives to `state`
     error: tuple[str, ...] = ()
     credits: str = ""
-    progress: str = ""
-    failed_codes: tuple[str, ...] = ()
-    early: tuple[float, ...] = (2, 8)
-    every: float = 5
-    deadline: float = 7200
-    rate: float = 0
-    batch: "Call | None" = None
+    progress: str = ""  # to a text such as "50%"
+    failed_codes: tuple[str, ...] = ()  # of the status call, which mean that the task failed
+    early: tuple[float, ...] = (2, 8)  # seconds of the first status checks
+    every: float = 5  # seconds between the next ones
+    deadline: float = 7200  # seconds that a task may take
+    rate: float = 0  # most requests a second, 0 if unknown
+    batch: "Call | None" = None  # answers for many tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorTable:
-    """Pointers to a response's code and message, and what each of the provider's codes means.
-
-    `refusals` maps a code to refused, unauthorized, no-credits, rate-limited or unavailable: after these no task exists.
-    `statuses` does so for an HTTP status, if the response has a message and none of these codes. `unclear` maps a code or
-    an HTTP status to the reason why a task may exist. `gone` are codes and HTTP statuses of the status call for an unknown
-    task. `in_body` are codes inside HTTP 200 and `invalid` is the code for an invalid request: both only for the simulator.
-    """
+    """JSON Pointers to a response's code, message and details, and what each of the provider's codes means."""
 
     code: tuple[str, ...] = ()
     message: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
     ok: tuple[str, ...] = ()
-    refusals: dict[str, str] = field(default_factory=dict)
-    statuses: dict[str, str] = field(default_factory=dict)
-    gone: tuple[str, ...] = ("404",)
-    in_body: tuple[str, ...] = ()
-    invalid: str = "422"
-    unclear: dict[str, str] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)  # by code, the kind of refusal: no task exists
+    statuses: dict[str, str] = field(default_factory=dict)  # the same by HTTP status, where a message has no such code
+    gone: tuple[str, ...] = ("404",)  # codes and HTTP statuses of the status call for an unknown task
+    in_body: tuple[str, ...] = ()  # codes inside HTTP 200, only for the simulator
+    invalid: str = "422"  # the code for an invalid request, only for the simulator
+    unclear: dict[str, str] = field(default_factory=dict)  # by code or HTTP status: the reason why a task may exist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -30,41 +30,33 @@ _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a request. `path` leads to its value in the body; `max_length` to `most_items` are the schema's limits.
+    """One field of a request."""
 
-    `help` is the start of the description, `more` its other sentences. `advanced` says why the field is shown under
-    "Advanced", "" if it is not. Of the fields named in `one_of_required`, one is required. `markers` are the prompt's names
-    for list entries (`{n}` is the number, from 1), `names` the labels of the first entries. `third_party_limits` come from
-    `source`, not from the provider; `likely` values are offered, and others are possible. `labels` belong to the `choices`, ""
-    where a value is its own label; `nullable` allows null. `children` are a group's fields;
-    those of any other field are read from `shape` on demand, because a recursive schema has no end.
-    """
-
-    path: tuple[str, ...]
+    path: tuple[str, ...]  # to its value in the body
     label: str
     kind: Kind
     required: bool
-    help: str
-    more: tuple[str, ...]
+    help: str  # the start of the description
+    more: tuple[str, ...]  # its other sentences
     default: Any
     example: Any
     choices: tuple[Any, ...]
-    labels: tuple[str, ...]
-    max_length: int | None
+    labels: tuple[str, ...]  # of the `choices`, "" where a value is its own label
+    max_length: int | None  # this and the next three are the schema's limits
     least_items: int | None
     most_items: int | None
     unique: bool
     unit: str
     media: str
-    nullable: bool
-    advanced: str
-    one_of_required: tuple[str, ...]
-    markers: tuple[str, ...]
-    likely: Sequence[Any]
-    third_party_limits: str
+    nullable: bool  # whether null is allowed
+    advanced: str  # why it is shown under "Advanced", "" if it is not
+    one_of_required: tuple[str, ...]  # fields of which one is required
+    markers: tuple[str, ...]  # the prompt's names for list entries; `{n}` is the number, from 1
+    likely: Sequence[Any]  # values that are offered; others are possible
+    third_party_limits: str  # from `source`, not from the provider
     source: str
-    names: tuple[str, ...]
-    children: tuple["Field", ...]
+    names: tuple[str, ...]  # labels of the first entries
+    children: tuple["Field", ...]  # a group's; others' are read from `shape` on demand: a recursive schema has no end
     shape: Shape = field(repr=False, compare=False)
 
 

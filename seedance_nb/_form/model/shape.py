@@ -25,21 +25,17 @@ _LIMITS = ("enum", "minimum", "maximum")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """One schema for display. `view` is the merged schema, `types` its types without null, `nullable` whether null is allowed.
+    """One schema for display."""
 
-    `branches` are complete alternative schemas, `tag` their discriminator property or ""; `labels` belong to the values of an
-    `enum`; `suggestions` are valid but optional texts; `conditions` add fields; `defs` is the target of references.
-    """
-
-    view: dict[str, Any]
-    defs: Mapping[str, Any]
-    types: tuple[str, ...] = ()
+    view: dict[str, Any]  # the merged schema
+    defs: Mapping[str, Any]  # the target of references
+    types: tuple[str, ...] = ()  # without null
     nullable: bool = False
-    branches: tuple[Any, ...] = ()
-    tag: str = ""
-    labels: tuple[str, ...] = ()
-    suggestions: tuple[Any, ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    branches: tuple[Any, ...] = ()  # complete alternative schemas
+    tag: str = ""  # the discriminator property of `branches`
+    labels: tuple[str, ...] = ()  # of the values of an `enum`
+    suggestions: tuple[Any, ...] = ()  # valid but optional texts
+    conditions: tuple[Condition, ...] = ()  # which add fields
 
 
 def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
