@@ -362,8 +362,9 @@ class Tasks(Sequence[Row]):
         if unclear := [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]:
             several = f"{len(unclear):,} requests have unknown outcomes"
             number = "1 request has an unknown outcome" if len(unclear) == 1 else several
-            step = f"sd.task({unclear[0].name!r}).resolve()"
-            self._lead = f"{number} and may have been charged: {step} shows what to do"
+            is_free = all(row.simulated for row in unclear)
+            risk = " (simulated, nothing was charged)" if is_free else " and may have been charged"
+            self._lead = f"{number}{risk}: sd.task({unclear[0].name!r}).resolve() shows what to do"
 
     def __getitem__(self, index: Any) -> Any:
         return self._rows[index]

@@ -78,6 +78,12 @@ def test_requests_get_their_faults_in_order_and_then_all_goes_well() -> None:
     ]  # fmt: skip
 
 
+def test_a_lost_answer_of_a_lesson_does_not_say_that_it_may_have_been_charged() -> None:
+    assert outcomes("lost answer", 1, prompt="A lost fox", **FIELDS) == ["UnknownOutcome"]
+    lead = "1 request has an unknown outcome (simulated, nothing was charged): sd.task("
+    assert repr(sd.tasks(find="lost")).startswith(lead)
+
+
 def test_a_rate_limit_is_waited_for_as_it_would_be_with_a_provider() -> None:
     assert outcomes("429 then ok", 1, prompt="A fox", **FIELDS) == ["ok"]
 
