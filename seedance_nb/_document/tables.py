@@ -76,6 +76,7 @@ class TaskTable:
     error: tuple[str, ...] = ()
     credits: str = ""
     progress: str = ""  # to a text such as "50%"
+    facts: dict[str, Any] = field(default_factory=dict)  # texts, each with the pointer to its value, or two to times
     failed_codes: tuple[str, ...] = ()  # of the status call, which mean that the task failed
     early: tuple[float, ...] = (2, 8)  # seconds of the first status checks
     every: float = 5  # seconds between the next ones

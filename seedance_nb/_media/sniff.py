@@ -10,7 +10,7 @@ from seedance_nb._base.values import packaged_table
 
 Kind = Literal["image", "video", "audio"]
 UNKNOWN, NO_MEDIA = "unrecognized data", ", not an image, video or audio file"
-_OPTIONAL = ("kind", "format", "turned", "estimated")
+_OPTIONAL = ("kind", "format", "turned", "estimated", "reported")
 FORMATS: dict[str, dict[str, Any]] = packaged_table(__file__, "formats")
 _STARTS, _BRANDS = ([(re.compile(one[key].encode(), re.DOTALL), name) for name, one in FORMATS.items() if key in one]
                     for key in ("start", "brands"))  # fmt: skip
@@ -72,6 +72,7 @@ class MediaFacts:
     damaged: int = 0  # repaired frames
     undecoded: float = 0.0  # the seconds at the end that took too long to decode
     remark: str = ""  # further text for the user
+    reported: str = ""  # what the provider's answer says of it, such as its seed
 
     @property
     def shown_size(self) -> tuple[int, int]:

@@ -32,6 +32,7 @@ class TaskStatus:
     error: str = ""
     credits: float | None = None
     progress: float | None = None
+    reported: str = ""
 
 
 def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None, task: str = "") -> TaskStatus | None:
@@ -68,8 +69,20 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None,
         state=state, word=word[:80], outputs=outputs,
         error=messages[0][:2000] if messages and state is not State.DONE else "",
         credits=float(cost) if is_number(cost) and 0 <= cost < _MOST_CREDITS else None,
-        progress=min(100.0, float(percent[1])) if percent else None,
+        progress=min(100.0, float(percent[1])) if percent else None, reported=_reported(table, answer),
     )  # fmt: skip
+
+
+def _reported(table: TaskTable, answer: Any) -> str:
+    """What an answer says of the result, in the texts of `facts`: a value, or the seconds between two times."""
+    texts = list[str]()
+    for text, places in table.facts.items():
+        value, *later = (find(answer, place) for place in ([places] if isinstance(places, str) else places))
+        if later:
+            value = later[0] - value if all(map(is_number, (value, *later))) and 0 < value <= later[0] else ABSENT
+        if is_number(value) or (isinstance(value, str) and value.strip()):
+            texts.append(text.replace("{}", str(value)[:40].strip()))
+    return " · ".join(texts)
 
 
 def _state(table: TaskTable, word: str) -> State:

@@ -18,7 +18,7 @@ from seedance_nb._base.values import read_json, sanitize, shorten
 from seedance_nb._check.check import seconds_of, values_by_role
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.inspect import media_kind
-from seedance_nb._media.sniff import MediaFacts, sniff, write_facts
+from seedance_nb._media.sniff import MediaFacts, read_facts, sniff, write_facts
 from seedance_nb._provider.outcome import Answer, said
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
 from seedance_nb._provider.transport import access_policy, fetch_status, reach_with_key
@@ -82,6 +82,8 @@ async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
         "progress": seen.progress,
     }  # fmt: skip
     changes = {name: value for name, value in found.items() if value != getattr(row, name)}
+    if seen.reported and seen.state is State.DONE and not row.facts:
+        changes["facts"] = write_facts(MediaFacts(reported=sanitize(hide(seen.reported))))
     if seen.state in (State.DONE, State.FAILED):
         changes["finished"] = time.time()
     return await flow.write(row, **changes) if changes else row
@@ -128,7 +130,9 @@ class _Saving:
                 self._extras = later | self._extras
                 until = self._clock() + limit
                 file, digest, facts = got
-                await self._write(file=str(file), sha256=digest, facts=write_facts(facts), dead=None)
+                reported = getattr(read_facts(self.row.facts), "reported", "")
+                text = write_facts(replace(facts, reported=reported))
+                await self._write(file=str(file), sha256=digest, facts=text, dead=None)
             else:
                 self._extras[index] = got
         if not self._has_video:

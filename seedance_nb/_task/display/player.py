@@ -182,7 +182,8 @@ def result_text(facts: MediaFacts | None) -> str:
     codec = packaged("_codecs")["names"].get(facts.codec, facts.codec)
     sound = facts.audio.upper() or "no sound"
     width, height = facts.shown_size
-    return f"{width} × {height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
+    parts = (f"{width} × {height}", f"{facts.seconds:g} s", f"{facts.fps:g} fps", codec, sound, facts.reported)
+    return " · ".join(filter(None, parts))
 
 
 def playback_problem(facts: MediaFacts) -> str:
