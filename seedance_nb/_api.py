@@ -13,11 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from seedance_nb._base.errors import argument_error
+from seedance_nb._base.errors import SeedanceError, argument_error
 from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret
 from seedance_nb._base.values import read_json
+from seedance_nb._check.check import build_body
 from seedance_nb._document.load import spec
+from seedance_nb._document.reader import merged
 from seedance_nb._notebook.compare import Comparison, Sweep
 from seedance_nb._notebook.storyboard import Storyboard
 from seedance_nb._provider.account import Account
@@ -321,7 +323,7 @@ def takes(source: Task | Document, n: int, /, *, budget: float | None = None, co
     """The same request `n` times, to choose from. Nothing is sent yet, and takes that exist are not sent again. *reads files*.
 
     The parameters:
-      source: a task, or a model for a request with `fields`.
+      source: a task, whose other fields stay, or a model for a request with `fields`.
       n: the number of takes, with those that exist already.
       budget, concurrency, simulate: as in `sd.sweep`.
       fields: the model's fields.
@@ -335,8 +337,11 @@ def takes(source: Task | Document, n: int, /, *, budget: float | None = None, co
     if type(n) is not int or n < 1:
         raise argument_error("n", f"must be a whole number, 1 or more, not {n!r}", n, 1)
     if isinstance(source, Task):
-        row = source.row
-        source, fields = _default(simulate=simulate).sender.spec_of(row), {**read_json(row.body), **fields}
+        if (row := source.row).is_forgotten:
+            text = f"{row.name} was forgotten, so its request cannot be sent again. Nothing was sent."
+            raise SeedanceError(text, charged=None)
+        source = _default(simulate=simulate).sender.spec_of(row)
+        fields = merged(read_json(row.body), build_body(source, fields))
     options: Any = {"budget": budget, "concurrency": concurrency, "simulate": simulate}
     return sweep(source, {"take": range(1, n + 1)}, **options, **fields)
 

@@ -126,27 +126,35 @@ class Comparison(ShownBatch):
 
 def rows_of(table: Any) -> list[dict[str, Any]]:
     """Every combination of a dict's lists, or the rows of a list, a DataFrame or a CSV file, without their empty cells. *reads files*."""
+    rows, names = list[Any](), list[str]()
     if isinstance(table, Mapping):
         one = (str, Mapping)
         lists = [[it] if isinstance(it, one) or not isinstance(it, Iterable) else [*it] for it in table.values()]
-        return [dict(zip(table, each, strict=True)) for each in itertools.islice(itertools.product(*lists), _MOST + 1)]
-    if isinstance(table, str | Path):
+        rows = [dict(zip(table, each, strict=True)) for each in itertools.islice(itertools.product(*lists), _MOST + 1)]
+    elif isinstance(table, str | Path):
         try:
             with Path(table).expanduser().open(newline="", encoding="utf-8-sig") as file:
                 reader = csv.DictReader(file, strict=True)
-                rows: list[dict[str, Any]] = list(reader)
+                rows, names = [*reader], [*(reader.fieldnames or ())]
         except (UnicodeDecodeError, csv.Error) as error:
             raise errors.argument_error("table", f"is no CSV file in UTF-8 ({error})", str(table)) from None
-        if len({*(names := reader.fieldnames or ())}) < len(names):
-            raise errors.argument_error("table", "has two columns with the same name", str(table))
         if wide := [number for number, row in enumerate(rows, 1) if None in row]:
             raise errors.argument_error("table", f"row {wide[0]} has more cells than the first line has names", table)
-    elif hasattr(table, "notna"):  # a DataFrame
-        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    elif hasattr(table, "notna") and hasattr(table, "columns"):  # a DataFrame
+        names, filled = [*table.columns], table.astype(object).where(table.notna(), None)
+        rows = [dict(zip(names, cells, strict=True)) for cells in filled.itertuples(index=False, name=None)]
     else:
-        return [dict(row) for row in table]
-    filled = ({name: value for name, value in row.items() if value not in ("", None)} for row in rows)
-    return [row for row in filled if row]
+        rows = [*itertools.islice(table, _MOST + 1)] if isinstance(table, Iterable) else [table]
+    if len({*names}) < len(names):
+        raise errors.argument_error("table", "has two columns with the same name", str(table))
+    if not all(hasattr(row, "keys") and all(isinstance(name, str) for name in dict(row)) for row in rows):
+        message = (
+            "must be a dict of lists, rows as dicts, a DataFrame or the path of a CSV file, with names that are text"
+        )
+        raise errors.argument_error("table", message, table)
+    empty = ("", None) if names else ()
+    filled = ({name: value for name, value in dict(row).items() if value not in empty} for row in rows)
+    return [row for row in filled if row or not names]
 
 
 def typed(value: Any, types: Sequence[str]) -> Any:
@@ -222,6 +230,8 @@ def as_completed(sweep: "Sweep", /, *, confirm: bool = False) -> Iterator[Task]:
     >>> sorted(task.wait().facts.seconds for task in sd.as_completed(sweep))
     [4.0, 5.0]
     """
+    if not isinstance(sweep, ShownBatch):
+        raise errors.argument_error("sweep", "must be what sd.sweep or sd.takes returned", sweep)
     seen = set[int]()
     for _ in sweep.progress(confirm=confirm):
         new = [at for at, result in enumerate(sweep.results) if result is not None and at not in seen]

@@ -110,9 +110,9 @@ def _matrix_html(items: Sequence[Item], tiles: Sequence[Html], axes: tuple[str, 
 
 
 def caption(item: Item, axes: Sequence[str] = ()) -> str:
-    """What tells an item from the others: its model, or the values that vary, without those of `axes`. *pure*."""
+    """What tells an item from the others: its shot, its model, or the values that vary, without those of `axes`. *pure*."""
     values = (f"{name} {value}" for name, value in item.labels.items() if name not in axes)
-    return item.name if item.title else " · ".join(values)
+    return str(item.labels.get("shot", item.name)) if item.title else " · ".join(values)
 
 
 def _tile(item: Item, result: Result | str, source: str, mark: Html, axes: Sequence[str] = ()) -> Html:

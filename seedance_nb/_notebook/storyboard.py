@@ -71,11 +71,12 @@ class Storyboard(ShownBatch):
         has_problems = any(item.error or item.warnings or item.unsupported for item in items)
         self._heads = ("shot", "model", *["not supported", "problems"] * has_problems, "price")
         self._title = ("Storyboard", "shot", "", "")
-        for at, row in enumerate(self.rows()):
+        for at, row in enumerate(rows := self.rows()):
             words, state = str(self.shots[at].get("prompt", "")), "new"
             if row is None and at in self._chained:  # the ledger may have it with another frame
                 found = session.ledger.search(session.prompt_of, 50, 0, words=words, model=items[at].name)
-                state = f"stale: shot {at} changes" if any(one.prompt == words for one in found) else state
+                why = f"shot {at} changes" if rows[at - 1] is None else "it continues another shot now"
+                state = f"stale: {why}" if any(one.prompt == words for one in found) else state
             number = numbers.get(items[at].intent, at + 1)
             state = state if number > at else f"the same as shot {number}"
             items[at] = replace(items[at], labels={**items[at].labels, "state": state})
@@ -120,8 +121,9 @@ class Storyboard(ShownBatch):
         videos = [Task(self._session.sender, item.spec, row).wait(progress=False) for item, row in pairs if row]
         target = Path(path).expanduser() if path else videos[0].path.with_suffix(".film.mp4")
         films = {film for video in videos for film in ledger.marks(video.row, "film")}
-        if target.suffix.casefold() != ".mp4" or (os.path.lexists(target) and sha256(target) not in films):
-            text = f"{target} is no MP4, or it is there and no earlier film of these shots, so nothing was written."
+        is_place = target.suffix.casefold() == ".mp4" and target.parent.is_dir()
+        if not is_place or (os.path.lexists(target) and sha256(target) not in films):
+            text = f"{target} is no MP4, has no folder, or is there and no earlier film of these shots, so nothing was written."
             raise errors.MediaError(text, next_step=step, charged="not charged")
         is_encoded = join([video.path for video in videos], target)
         for video in videos if (film := sha256(target)) not in films else ():

@@ -76,11 +76,12 @@ def forecast(sender: Sender, requests: Sequence[tuple[Spec, Any, float, bool]], 
 
 def rehearse(clips: Sequence[Clip], turns: Mapping[str, Sequence[float]] | None = None, after: Mapping[int, int] | None = None, *,
              concurrency: int | None = None, balances: Mapping[str, float] | None = None) -> Rehearsal:  # fmt: skip
-    """The clips in order, each once the one that it comes `after` has its video, at most `concurrency` at once and not before the next of its provider's `turns`: 200 times over with outcomes drawn anew. *pure*."""
+    """The clips in order, each once the one that it comes `after` has its video, at most `concurrency` at once and not before the next of its provider's `turns`: 200 times over with outcomes drawn anew, or less often where there are many clips. *pure*."""
     draw, runs, refusals = random.Random(0), list[tuple[float, float, float]](), 0  # noqa: S311 - no secret
     spreads = {key: _spread(outcomes) for key, outcomes in {id(one): one for _, _, one in clips}.items()}
     first = [(0.0, number) for number in range(len(clips)) if number not in (after or {})]
-    for _ in range(_RUNS):
+    count = min(_RUNS, max(20, 200_000 // max(1, len(clips))))  # a few seconds at most
+    for _ in range(count):
         ready, running, left, end, out, spent = [*first], list[float](), dict(balances or {}), 0.0, math.inf, 0.0
         free, refusals = {provider: iter(times) for provider, times in (turns or {}).items()}, refusals + len(clips)
         while ready:
@@ -100,9 +101,9 @@ def rehearse(clips: Sequence[Clip], turns: Mapping[str, Sequence[float]] | None 
                     heapq.heappush(ready, (at, one))
         runs.append((end, spent, out))
     ends, costs, outs = map(sorted, zip(*runs, strict=True))
-    low, high, out = _RUNS // 10, -_RUNS // 10, outs[_RUNS // 2]
+    low, high, out = count // 10, -count // 10, outs[count // 2]
     return Rehearsal(
-        clips=len(clips), seconds=(ends[low], ends[high]), charged=(costs[low], costs[high]), refusals=refusals / _RUNS,
+        clips=len(clips), seconds=(ends[low], ends[high]), charged=(costs[low], costs[high]), refusals=refusals / count,
         runs_out=None if out == math.inf else int(out),
     )  # fmt: skip
 

@@ -43,9 +43,9 @@ async def fetched(url: str) -> bytes:
         return answer.content if answer.status_code == 200 else b""
 
 
-def board(session: sd.Session, shots: Any = SHOTS, **shared: Any) -> Storyboard:
+def board(session: sd.Session, shots: Any = SHOTS, budget: float | None = 1000, **shared: Any) -> Storyboard:
     options = {"model": I2V, "seconds": 4, "resolution": "480p", "ratio": "16:9"} | shared
-    return Storyboard(session, [{**options, **shot} for shot in shots], budget=1000)
+    return Storyboard(session, [{**options, **shot} for shot in shots], budget=budget)
 
 
 def prompts(provider: Provider) -> list[str]:
@@ -134,6 +134,18 @@ def test_an_edit_makes_stale_what_continues_it_and_pays_for_that_alone(session: 
     assert prompts(paying)[4:] == ["It jumps", "The end"]
     assert "0 of 4 shots to generate: nothing to send" in repr(first.plan()), "the shots of before are still there"
     assert states(first) == ["done"] * 4
+
+
+def test_a_shot_that_is_left_out_or_comes_between_says_why_the_next_is_stale(
+    session: sd.Session, paying: Provider
+) -> None:
+    results = board(session).generate(confirm=True)
+    captions = [line.partition(":")[0] for line in repr(results).splitlines()]
+    assert captions == ['1. "A fox wakes"', '2. "It runs"', '3. "The end"']
+    assert states(board(session, [SHOTS[0], SHOTS[2]])) == ["done", "stale: it continues another shot now"]
+    between = [SHOTS[0], {"prompt": "It yawns"}, *SHOTS[1:]]
+    assert states(board(session, between)) == ["done", "new", "stale: shot 2 changes", "stale: shot 3 changes"]
+    assert len(paying.charges) == 3
 
 
 def test_another_take_of_a_shot_is_a_change_of_it(session: sd.Session, paying: Provider) -> None:
@@ -458,7 +470,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Storyboard:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEEDANCE_SIMULATOR", str(folder / "simulator"))
         session = sd.Session(ledger=folder / "l.sqlite3", outputs=folder / "o", queue_s=0, run_s=0, sleep=short)
-        story = board(session, SHOTS[:2])
+        story = board(session, SHOTS[:2], None)
         story.generate(confirm=True)
     return story
 
@@ -488,6 +500,8 @@ def test_a_film_names_its_shots_when_it_is_opened(
 
 
 def test_only_an_earlier_film_of_the_shots_is_replaced(filmed: Storyboard, tmp_path: Path) -> None:
+    with pytest.raises(sd.MediaError, match="has no folder"):
+        filmed.film(tmp_path / "missing" / "film.mp4")
     for name, content in {"mine.mp4": b"mine", "film.txt": b"mine"}.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(sd.MediaError, match="nothing was written"):

@@ -1,5 +1,6 @@
 """Many requests at once: all are checked and priced first, each is paid once whatever happens, and every video or error is shown."""
 
+import itertools
 import json
 import os
 import signal
@@ -120,12 +121,33 @@ class Frame:
     def where(self, _: Any, other: None) -> "Frame":
         return Frame([{name: other if one != one else one for name, one in row.items()} for row in self.rows])  # noqa: PLR0124
 
-    def to_dict(self, _: str) -> list[dict[str, Any]]:
-        return self.rows
+    @property
+    def columns(self) -> list[str]:
+        return [*self.rows[0]]
+
+    def itertuples(self, **_: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in self.rows]
+
+
+class Twice(Frame):
+    """A frame that has its column twice, of which a dict would keep the last."""
+
+    @property
+    def columns(self) -> list[str]:
+        return [*self.rows[0]] * 2
+
+    def itertuples(self, **_: Any) -> list[tuple[Any, ...]]:
+        return [(*row.values(), *row.values()) for row in self.rows]
+
+    def where(self, _: Any, other: None) -> "Twice":
+        del other
+        return self
 
 
 def test_cells_of_a_data_frame_become_the_types_of_their_fields(session: sd.Session) -> None:
     nan = float("nan")
+    with pytest.raises(sd.InvalidInput, match="two columns with the same name"):
+        swept(session, Twice([{"prompt": "A fox"}]))
     made = swept(
         session, Frame([{"prompt": 7, "duration": 4.0}, {"prompt": "A hen", "duration": nan}]), resolution="480p"
     )
@@ -148,6 +170,12 @@ def test_a_number_of_numpy_is_a_number(session: sd.Session) -> None:
         ({"prompt": []}, "has no rows"),
         ({"prompt": ["x"] * 101, "duration": range(100)}, "more than 10,000"),
         ({"resolution": ["480p"]}, "was passed twice"),
+        (["A fox", "A hen"], "must be a dict of lists, rows as dicts"),
+        ([{"prompt": "A fox"}, 7], "must be a dict of lists"),
+        ([{1: "A fox"}], "with names that are text"),
+        ({1: ["A fox"]}, "with names that are text"),
+        (7, "must be a dict of lists"),
+        (({"prompt": str(number)} for number in itertools.count()), "more than 10,000"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused_at_once(session: sd.Session, table: Any, words: str) -> None:
@@ -235,6 +263,23 @@ def test_the_same_call_again_sends_nothing_and_returns_the_same_videos(session: 
     assert [isinstance(one, sd.Video) and one.path for one in first] == [
         isinstance(one, sd.Video) and one.path for one in second
     ]
+
+
+def test_takes_of_a_task_with_another_field_keep_its_others(session: sd.Session) -> None:
+    task = session.submit(MODEL, prompt="A fox", camera_fixed=True, **SHARED)
+    made = sd.takes(task, 2, duration=5)
+    assert inputs(made) == [{"prompt": "A fox", "resolution": "480p", "duration": 5, "camera_fixed": True}] * 2
+    assert [item.problems for item in made.items] == [(), ()]
+    task.wait()
+    task.forget()
+    with pytest.raises(sd.SeedanceError, match="was forgotten, so its request cannot be sent again"):
+        sd.takes(session.task(task.name), 2)
+
+
+def test_only_a_sweep_is_followed_as_it_is_completed(session: sd.Session) -> None:
+    task = session.submit(MODEL, prompt="A fox", **SHARED)
+    with pytest.raises(sd.InvalidInput, match=r"must be what sd\.sweep or sd\.takes returned"):
+        list(sd.as_completed([task]))  # type: ignore[arg-type]
 
 
 def test_equal_rows_are_one_task_and_takes_are_several(session: sd.Session, paying: Provider) -> None:

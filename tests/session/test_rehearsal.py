@@ -206,6 +206,12 @@ def test_the_same_rehearsal_says_the_same_and_nothing_to_do_takes_no_time() -> N
     clips = [("crun", 1, [(1.0, True, True), (9.0, False, True)])] * 9
     assert rehearse(clips, concurrency=2) == rehearse(clips, concurrency=2)
     assert rehearse([]) == Rehearsal(clips=0, seconds=(0.0, 0.0), refusals=0.0)
+    assert repr(Rehearsal(clips=0, seconds=(0, 0), refusals=0, cost="nothing to send", basis=("x",))) == (
+        "0 clips: nothing to send"
+    )
+    many = rehearse(clips * 800)
+    assert (many.clips, many.charged) == (7_200, (7_200, 7_200))
+    assert many.refusals == pytest.approx(3_600, rel=0.02)
 
 
 @pytest.mark.parametrize(
