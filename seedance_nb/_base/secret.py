@@ -15,8 +15,7 @@ from seedance_nb._base.html import escape
 from seedance_nb._base.values import HIDDEN
 
 _RUN = r"\\++"
-_SHORT, _LONG = 8, 512
-"""A shorter key is never sent: it could be an ordinary word, so it would not be masked in texts."""
+_SHORT, _LONG = 8, 512  # a shorter key is never sent: it could be an ordinary word, which is not masked in texts
 
 # Not in the objects: no traceback, debugger or serialiser that follows attributes and slots reaches a key here.
 _KEYS: dict[int, str] = {}

@@ -21,19 +21,15 @@ _LOW, _HIGH, _QUOTES = {"from", "over"}, {"to", "under"}, "`\"' "
 @created_by_package
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A limit of a field at the JSON Pointer `path`: its kind, and the exact words of the document.
+    """A limit of a field, with the exact words of the document."""
 
-    `limit` has bounds by from, over, to and under, or the values or names of other fields as `any`. `when` is the condition under which it holds; then it is not checked, and neither is a `hint`, which is advice. The kind
-    "unclear" is a sentence that looks like a limit and was not understood. `origin` is "prose", or the key that a person wrote.
-    """
-
-    kind: str
+    kind: str  # "unclear" for a sentence that looks like a limit and was not understood
     quote: str
-    limit: dict[str, Any]
-    when: str = ""
-    hint: bool = False
-    path: str = ""
-    origin: str = "prose"
+    limit: dict[str, Any]  # bounds by from, over, to and under, or values or names of other fields as `any`
+    when: str = ""  # the condition under which it holds: then it is not checked
+    hint: bool = False  # whether it is advice, which is not checked either
+    path: str = ""  # a JSON Pointer to the field
+    origin: str = "prose"  # or the key that a person wrote
 
 
 class Clause(NamedTuple):

@@ -24,8 +24,7 @@ from seedance_nb._session.batch import Item, destination, item_of
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.task import Task
 
-SETTINGS = tuple(role for role in ROLES if role != "frames")
-"""The shared settings, which `sd.compare` describes."""
+SETTINGS = tuple(role for role in ROLES if role != "frames")  # the shared settings, which `sd.compare` describes
 _MOST = 10_000  # requests of one sweep
 _NO_FIELD = "not supported by this model"
 

@@ -262,11 +262,10 @@ def _badness(errors: Sequence[ValidationError], value: Any) -> tuple[int, int, i
     return wrong_choice, strange + len(errors), -about
 
 
-APPLICATORS: dict[str, Callable[..., Errors]] = {
+APPLICATORS: dict[str, Callable[..., Errors]] = {  # errors of a value, by the keyword's own value and its schema
     "anyOf": functools.partial(_branches, "anyOf"), "oneOf": functools.partial(_branches, "oneOf"), "not": _not, "if": _if,
     "contains": _contains, "required": _required, "dependentRequired": _dependent_required, "propertyNames": _property_names,
     "patternProperties": _pattern_properties, "additionalProperties": _additional_properties,
     "unevaluatedProperties": functools.partial(_unevaluated, "unevaluatedProperties", dict),
     "unevaluatedItems": functools.partial(_unevaluated, "unevaluatedItems", list),
 }  # fmt: skip
-"""The check of each keyword: errors of a value, by the keyword's own value and its schema."""

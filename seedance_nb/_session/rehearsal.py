@@ -20,9 +20,8 @@ from seedance_nb._session.sender import Sender
 from seedance_nb._task.engine import ENGINE
 
 _RUNS, _EARLIER, _FEWEST = 200, 200, 3
-Outcomes = list[tuple[float, bool, bool]]
-Clip = tuple[str, float, Outcomes]
-"""A request: its provider, its price there, and how tasks like it ended: after how many seconds, whether with a video, and whether charged."""
+Outcomes = list[tuple[float, bool, bool]]  # after how many seconds, whether with a video, and whether charged
+Clip = tuple[str, float, Outcomes]  # a request's provider and price, and how tasks like it ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -140,7 +140,7 @@ def _narrower(one: Any, two: Any) -> Any:
     return (common[0] if len(common) == 1 else common) or one
 
 
-_MERGES: dict[str, Callable[[Any, Any], Any]] = {
+_MERGES: dict[str, Callable[[Any, Any], Any]] = {  # of any other keyword, the first of two values counts
     **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min),
     **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
     **dict.fromkeys(("deprecated", "writeOnly", "title", "description"), lambda one, two: one or two),
@@ -152,7 +152,6 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "enum": lambda one, two: [value for value in one if value in two] or one,
     "items": _joined, "type": _narrower,
 }  # fmt: skip
-"""How two values of a keyword become one; of any other keyword, the first counts."""
 
 
 def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
