@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, settings in table["commands"].items():
         command = commands.add_parser(name, help=settings["help"], description=settings["help"], **own)
         add_options(command, {option: more for option, more in settings.items() if option != "help"})
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
     chosen = parser.parse_args(words)
     run = {"models": _models, "check": _check, "submit": _submit, "watch": _watch, "tasks": _tasks, "resolve": _resolve,
            "simulate": _simulate, "new-model": _new_model, "ledger": _ledger}[chosen.command]  # fmt: skip

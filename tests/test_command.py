@@ -71,10 +71,16 @@ def test_help_names_every_command_and_exit_code_and_its_examples_are_understood(
     text = capsys.readouterr().out
     assert ended.value.code == 0
     assert all(name in text for name in packaged("_commands")["commands"])
+    assert max(map(len, packaged("_commands")["help"].splitlines())) <= 80
     assert re.findall(r"^  (\d+) ", text, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "130"]
     for kind, words in re.findall(r"^  seedance (check|submit) (.+?)(?:   .*)?$", text, re.MULTILINE):
         if "--help" not in words:
             request_of(kind, "seedance", [word.strip('"') for word in re.findall(r'"[^"]+"|\S+', words)])
+
+
+def test_without_a_command_its_help_is_shown(capsys: Out) -> None:
+    assert main([]) == 2
+    assert "list every problem of a request" in capsys.readouterr().err
 
 
 def test_a_request_is_sent_once_and_its_file_is_the_only_output(capsys: Out) -> None:
