@@ -122,9 +122,10 @@ def _mask(key: str, value: Any) -> Any:
         return {_mask(key, name): _mask(key, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_mask(key, item) for item in value]
-    pattern = _PATTERNS.get(key) or _forms(key)
-    if key in _KEYS.values():  # cached as long as the key exists
-        _PATTERNS[key] = pattern
+    if (pattern := _PATTERNS.get(key)) is None:
+        pattern = _forms(key)
+        if key in _KEYS.values():  # cached as long as the key exists
+            _PATTERNS[key] = pattern
     masked = pattern.sub(HIDDEN, str(value))
     return value if masked == str(value) else masked if isinstance(value, str) else HIDDEN
 

@@ -1,5 +1,6 @@
 """JSON values, JSON Pointers, the tables beside modules, and texts from outside made safe to show: without signed URLs, control characters and keys."""
 
+import functools
 import hashlib
 import json
 import re
@@ -24,6 +25,7 @@ ABSENT: Final = Absent.ABSENT
 JsonPath = tuple[str | int, ...]
 
 
+@functools.lru_cache(1024)
 def to_path(pointer: str) -> tuple[str, ...]:
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 

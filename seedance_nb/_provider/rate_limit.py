@@ -27,7 +27,13 @@ Share = Callable[..., Any]
 """Calls its first argument with the state that all kernels share and the time there, and saves the state that it returns; None while another kernel has it."""
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
-_TICK_S, _STEP_S, _ROUNDING = 0.1, 0.25, 1e-9  # several requests at a time cost half the CPU of one at a time
+_TICK_S, _ROUNDING = 0.25, 1e-9  # several requests at a time cost half the CPU of one at a time
+
+
+async def sleep_until_tick(seconds: float) -> None:
+    """Sleep for so long, and a second or more until a common tick, which many can wake at."""
+    now = asyncio.get_running_loop().time()
+    await asyncio.sleep(seconds if seconds < 1 else math.ceil((now + seconds) / _TICK_S) * _TICK_S - now)
 
 
 def pause_of(header: str, date: str, now: float) -> float | None:
@@ -51,7 +57,7 @@ def _timestamp(text: str) -> float | None:
 class RateLimiter:
     """The rate limit of one origin and key, for one event loop. Of the requests that wait, the one with the smallest `due` is next.
 
-    It allows bursts of 10, and 2 requests a second at first: while requests wait and responses are good, 1 more each second,
+    It allows bursts of 10 until a refusal, and 2 requests a second at first: while requests wait and responses are good, 1 more each second,
     near a rate that failed a twentieth of that. A 429, a 5xx or no response halves it; then all tasks together send one
     request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a response is good.
     With `share`, the kernels of a shared ledger have one limit; each has its own while the ledger cannot be reached.
@@ -98,13 +104,18 @@ class RateLimiter:
                 return found
         return work(now + self._ahead)
 
+    @property
+    def _at_once(self) -> float:
+        """The longest burst; after a refusal a tick's and one more, for the burst may be what was refused."""
+        return 1 + self.rate * _TICK_S if self._refused_at else _AT_ONCE
+
     def reserve(self, now: float) -> float:
         """Reserve a slot and return 0, or return the seconds until one may be free."""
         if self._failed:
             pause = max(0.0, self._closed_until - now)
             self._closed_until = self._closed_until if pause else now + self._pause()
             return pause
-        self._left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * self.rate)
+        self._left = min(self._at_once, self._left + max(0.0, now - self._at) * self.rate)
         self._at = max(self._at, now)
         if self._left < 1 - _ROUNDING:
             return (1 - self._left) / self.rate
@@ -114,7 +125,7 @@ class RateLimiter:
     def forecast(self, count: int, now: float) -> list[float]:
         """The seconds until each of `count` requests may go out if they wait together and responses are good. *pure*."""
         at, rate, times = self.closed(now), self.rate, list[float]()
-        left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * rate)
+        left = min(self._at_once, self._left + max(0.0, now - self._at) * rate)
         for _ in range(count):
             left -= 1
             if left < 0:
@@ -144,8 +155,8 @@ class RateLimiter:
                         turn.set_result(now)
                         count -= 1
                 if pause:
-                    await sleep(part := min(max(pause, _TICK_S), _STEP_S))  # the host may be well again earlier
-                    now = max(clock(), now + part)
+                    await sleep(_TICK_S)  # the host may be well again earlier
+                    now = max(clock(), now + _TICK_S)
         finally:
             while self._waiting:
                 self._waiting.pop()[2].cancel()

@@ -29,8 +29,8 @@ from seedance_nb._web.network import CA_HINT, Connection, proxy_for, proxy_probl
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _MOST_HOPS, _IDLE_S, _SHOWN = 3, 10.0, 1000
 _Fetched = tuple[Answer | None, str]  # the response, or None and the reason
-_url = functools.lru_cache(httpx.URL)
-_LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
+_url = functools.lru_cache(256)(httpx.URL)
+_LONGEST = 8192  # characters of a text that are made safe to show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,12 +210,12 @@ async def _respond(spec: Spec, request: Request, url: httpx.URL, endpoint: Endpo
                    transport: httpx.AsyncBaseTransport, more: Mapping[str, str]) -> httpx.Response:  # fmt: skip
     """The response, its body not yet read; the key is sent only to the provider's own origin, and no cookie anywhere. *network*."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb", **more}
+    if spec.auth and endpoint.secret and origin_of(url) == origin_of(_url(endpoint.base_url)):
+        headers[spec.auth.header] = spec.auth.prefix + endpoint.secret.reveal()
     waits = {"connect": min(10.0, endpoint.total), "read": 60, "write": 60, "pool": 60}
     extensions = {"trace": attempt.trace, "timeout": waits}
     content = request.body.encode() or None
     sent = httpx.Request(request.method, url, headers=headers, content=content, extensions=extensions)
-    if spec.auth and endpoint.secret and origin_of(url) == origin_of(_url(endpoint.base_url)):
-        sent.headers[spec.auth.header] = spec.auth.prefix + endpoint.secret.reveal()
     response = await transport.handle_async_request(sent)
     response.request = sent
     return response
@@ -243,7 +243,7 @@ async def _read(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Atte
                 transport: httpx.AsyncBaseTransport) -> None:  # fmt: skip
     """Read at most `MAX_ANSWER` bytes and one more, after at most three redirects of a GET within the provider's origin."""
     headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if request.body else {})
-    url = httpx.URL(request.url)
+    url = _url(request.url)
     for hop in range(_MOST_HOPS + 1):
         async with aclosing(await _respond(spec, request, url, endpoint, attempt, transport, headers)) as response:
             attempt.response = response
@@ -271,14 +271,15 @@ def _answer(request: Request, response: httpx.Response, body: bytearray, endpoin
     header = max(names, key=lambda name: name.endswith("id"), default="")
     task_id = id_text(headers[header]) if header.endswith("id") else ""
     hint = (find_id(value, content.text) or task_id) if request.body else ""  # of what may have been paid
-    text, target = hide(content.text[:_LONGEST_KEY]), ""
+    text, target = hide(content.text), ""
+    is_masked = text != content.text
     if "location" in headers:
         target = sanitize(hide(_target(response)))[:_SHOWN]
     if target and not response.is_redirect:
         text = f"Location: {target}\n{text}"
     elif header and header != "location":
         text = f"{header.title()}: {strip_queries(hide(headers[header]))[:_SHOWN]}\n{text}"
-    if doubts or "\\" in content.text or hide(content.text) != content.text:  # else no part of it holds the key either
+    if doubts or "\\" in content.text or is_masked:  # else no part of it holds the key either
         try:
             value = endpoint.secret.mask(value) if endpoint.secret else value  # from here on the key is in no response
         except RecursionError:
@@ -286,9 +287,9 @@ def _answer(request: Request, response: httpx.Response, body: bytearray, endpoin
     return Answer(
         status=response.status_code, value=value, redirect=target if response.is_redirect else "",
         retry_after=pause_of(headers["retry-after"], headers.get("date", ""), time.time()) if "retry-after" in headers else None,
-        simulated="x-seedance-simulator" in headers, text=sanitize(text)[:_SHOWN],
+        simulated="x-seedance-simulator" in headers, text=sanitize(text[:_LONGEST])[:_SHOWN],
         page=sanitize(page_words(text, hide(headers.get("server", "")))) if content.page else "",
-        hint=hint if hide(hint) == hint else "", header=header.title(), doubts=doubts,
+        hint=hint if hint and hide(hint) == hint else "", header=header.title(), doubts=doubts,
     )  # fmt: skip
 
 

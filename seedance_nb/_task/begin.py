@@ -81,7 +81,7 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
         request = create_request(approved, flow.endpoint.base_url)
         ENGINE.delay_exit(flow.delivery, flow.endpoint.total)
     except BaseException:  # the kernel was interrupted; nothing can have been sent yet
-        flow.delivery.settled.set()
+        flow.delivery.settled = True
         reason = "sending was stopped before it started"
         flow.ledger.update(row.seq, only_in=(State.WAITING,), state=State.UNSENT, error=reason)
         raise
@@ -89,7 +89,7 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     try:
         ENGINE.follow(flow.key(row), lambda: run(flow, row, request))
     except BaseException as error:
-        flow.delivery.settled.set()
+        flow.delivery.settled = True
         if isinstance(error, FAULTS):
             raise local_error(error, charged="not charged" if row.simulated else "unknown") from None
         raise

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,15 +19,15 @@ from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._provider.rate_limit import RateLimiter
 
 T = TypeVar("T")
-_SAVE_S = 90  # seconds in which an answer is saved in a ledger that others use; usually milliseconds
+_TICK_S, _SAVE_S = 0.01, 90  # seconds in which an answer is saved in a ledger that others use; usually milliseconds
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Delivery:
-    """How far a paid request is: `sending` is set while it may be charged, `settled` once its outcome is saved."""
+    """How far a paid request is: `sending` while it may be charged, `settled` once its outcome is saved."""
 
-    sending: threading.Event = field(default_factory=threading.Event)
-    settled: threading.Event = field(default_factory=threading.Event)
+    sending: bool = False
+    settled: bool = False
 
 
 class Engine:
@@ -61,7 +61,7 @@ class Engine:
         with self._lock:
             if self._is_closed:
                 raise RuntimeError(ENDING)
-            self._unsettled = {one: limit for one, limit in self._unsettled.items() if not one.settled.is_set()}
+            self._unsettled = {one: limit for one, limit in self._unsettled.items() if not one.settled}
             self._unsettled[delivery] = answer_s
 
     def _settle(self) -> None:
@@ -73,7 +73,7 @@ class Engine:
                     requests = "a request" if len(waiting) == 1 else f"{len(waiting)} requests"
                     longest = max(self._unsettled[one] for one in waiting)
                     _report(f"waiting up to {longest:g} s for the response to {requests} (Ctrl-C to stop waiting)")
-                waiting[0].settled.wait(0.1)
+                time.sleep(_TICK_S)
         except KeyboardInterrupt:
             self.is_ending = self._is_closed = True
             _report(
@@ -83,10 +83,10 @@ class Engine:
     def _waiting(self, passed: float) -> list[Delivery]:
         """The requests to wait for; if there are none, no further one is accepted."""
         with self._lock:
-            unsettled = {one: limit for one, limit in self._unsettled.items() if not one.settled.is_set()}
+            unsettled = {one: limit for one, limit in self._unsettled.items() if not one.settled}
             if any(passed > limit for limit in unsettled.values()):
                 self.is_ending = True  # from now on nothing more is sent, so only what is being sent is waited for
-            longest = {one: 2 * limit + _SAVE_S if one.sending.is_set() else limit for one, limit in unsettled.items()}
+            longest = {one: 2 * limit + _SAVE_S if one.sending else limit for one, limit in unsettled.items()}
             waiting = [one for one, limit in longest.items() if passed <= limit]
             self._is_closed = not waiting
             return waiting

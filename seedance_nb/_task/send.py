@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -73,7 +72,7 @@ class TaskRun:
     bounds: Bounds = field(default_factory=Bounds)
     balance: Callable[..., Awaitable[float | None]] | None = None
     delivery: Delivery = field(default_factory=Delivery)
-    ledger_failed: threading.Event = field(default_factory=threading.Event)  # set once a failing ledger was reported
+    troubles: set[str] = field(default_factory=set)  # of its ledger, once reported
 
     def key(self, row: Row) -> tuple[str, int]:
         """The engine's key for a row; rows of another ledger at the same path have other keys. *pure*."""
@@ -111,8 +110,8 @@ class TaskRun:
         """Log a failing ledger once. Raises: the error if the row is no longer in the ledger."""
         if not await asyncio.to_thread(self.ledger.contains, row):
             raise error
-        if not self.ledger_failed.is_set():
-            self.ledger_failed.set()
+        if not self.troubles:
+            self.troubles.add(error.message)
             text = "%s: still checking its status, which will be saved once the ledger works again: %s"
             LOG.warning(text, row.name, error.message)
 
@@ -127,7 +126,7 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
                 message = f"{row.provider} is having problems, so the request will be sent in {pause:.0f} s"
                 row = await flow.write(row, error=message)
             await acquire_slot(flow.endpoint)
-            flow.delivery.sending.set()
+            flow.delivery.sending = True
             if ENGINE.is_ending:
                 break
             row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="", **changes)
@@ -143,13 +142,13 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
                 break
             message = f"{sent.why}; retrying in {retry_in_s:.0f} s"
             row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=message)
-            flow.delivery.sending.clear()
+            flow.delivery.sending = False
             await flow.endpoint.sleep(retry_in_s)
     finally:
         try:
             row = await _settle(flow, row, sent)
         finally:
-            flow.delivery.settled.set()
+            flow.delivery.settled = True
     if sent.error is not None:
         raise sent.error
     return row

@@ -3,7 +3,6 @@
 import asyncio
 import concurrent.futures
 import math
-import threading
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
@@ -238,7 +237,7 @@ class Task:
         if problem:
             raise SeedanceError(f"{row.name} {problem}. Nothing was sent.", next_step=step, charged=row.charged)
         flow, limit = self._flow(), row.budget if budget is None else budget
-        flow = replace(flow, delivery=Delivery(), ledger_failed=threading.Event())
+        flow = replace(flow, delivery=Delivery(), troubles=set())
         require_consent(self._spec, flow.endpoint, limit)
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
 

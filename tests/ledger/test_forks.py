@@ -102,4 +102,4 @@ def test_a_child_waits_at_its_end_for_nothing_that_its_parent_sends() -> None:
             assert in_child(work) == "ended"
         assert sending in ENGINE._unsettled
     finally:
-        sending.settled.set()
+        sending.settled = True
