@@ -80,11 +80,16 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         # a bracket explains the bound before it: up to 40 letters (or 1-9 signs)
         known = {old.kind for old in found if clause.outer and "any" not in old.limit}
         found += [rule for rule in rules if rule.kind not in known]
+    numbers = pattern("{special}").findall(text) if "number" in reading.roles else ()
+    special = [int(one) for pair in numbers for one in pair if one]
     merged: dict[tuple[object, ...], Rule] = {}  # each once, with both bounds; of two different bounds the wider one
     for rule in found[:500]:
         key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in WORDS["repeated"] else "")
         old = merged.setdefault(key, rule)
-        merged[key] = replace(old, limit=_widest(old.limit, rule.limit, rule.kind in WORDS["lists"]))
+        limit = _widest(old.limit, rule.limit, is_list=rule.kind in WORDS["lists"])
+        for number in special if rule.kind == "range" else ():  # -1 beside 0 to 9
+            limit = _widest(limit, {one: number for one, side in (("from", _LOW), ("to", _HIGH)) if {*limit} & side})
+        merged[key] = replace(old, limit=limit)
     return tuple(rule for rule in merged.values() if _is_possible(rule.limit))
 
 
@@ -96,7 +101,7 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
     named = says & {"media", "described"} and ("surely_media" in says or "not_media" not in says) and kind != "boolean"
     media = kind in ("image", "video", "audio") or (named and not number)
     roles = {"any", kind or "any", "media" if media else "plain", "list" if kind == "array" else "any"}
-    roles |= says & {"shape", "ms", "minutes"}
+    roles |= says & {"picture", "shape", "ms", "minutes"}
     return roles | {"number" if number else "any" if roles & {"media", "list"} else "text"}
 
 
@@ -132,8 +137,10 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     found, last = quantities(bare, subject)
     for quantity in found if not aside and ("media" in reading.roles or not explains) else ():
         start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
-        rest = pattern("{comparators}").sub("", value[:start]) + value[end:]
-        alone = not rest.strip(" .") and (not clause.outer or pattern("(?:{items}) ?$").search(clause.outer))
+        rest = pattern("{comparators}").sub("", value[:start] + value[end:])
+        alone = not pattern("[a-z]|[^ -~]").search(rest) and (
+            not clause.outer or pattern("(?:{items}) ?$").search(clause.outer)
+        )
         phrase = bare[bare.rfind(",", 0, start) + 1 : end + 40]
         mine, said = ({*pattern("image|video|audio").findall(one.lower())} for one in (reading.name, value[start:end]))
         own = start < example and not (mine and said and not mine & said)  # at least one image, beside audio
@@ -184,10 +191,11 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
         numbers = [pattern(r"-?\d+(?:\.\d+)?").fullmatch(one) for one in found]
         ends = {*map(str.lower, found[:1] + found[-1:])} & {*WORDS["no_values"]}
         is_time = listed and "text" in reading.roles and pattern(r"\s?\d+ ?(?:秒|s|seconds?)").fullmatch(listed[0])
-        wrong = ends or is_time or ("number" in reading.roles and not all(numbers))
-        quoted = items and items[0][0] in _QUOTES
+        explained = listed and len(found) == 1 and ("\n" in listed[0] or reading.text[listed.end() :][:1] == ":")
+        wrong = ends or is_time or explained or ("number" in reading.roles and not all(numbers))
+        shown = items and pattern("{shown}").fullmatch(items[0])
         named = found and pattern(r"(?=.*\d)\w+[/-][\w./-]+").fullmatch(found[0])
-        sure = found and (quoted or numbers[0] or named or pattern("only|仅|只|固定").search(match[0]))
+        sure = found and (shown or numbers[0] or named or pattern("only be|only supported|只能|固定").search(match[0]))
         return found if not wrong and ((sure and "strong" in groups) or len(found) > 1) else None
     values = [plain(groups[name]) for name in ("value", "word") if name in groups]
     return None if kind == "default" and {*values} <= {*WORDS["no_values"]} else values
@@ -238,7 +246,7 @@ def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[s
         yield name, limit
 
 
-def _widest(first: dict[str, Any], second: dict[str, Any], is_list: bool) -> dict[str, Any]:
+def _widest(first: dict[str, Any], second: dict[str, Any], *, is_list: bool = False) -> dict[str, Any]:
     """The limit that refuses only what both refuse; of the values, other than of lists, those of the first."""
     limit = first | second | first
     if is_list:

@@ -157,6 +157,11 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ),
         ("clip", "string", "It is referred to as @video_1.", ("placeholder", "@video_1")),
         ("a", "string", "Only used in slow mode (ignored otherwise).", ("only_when",)),
+        ("kind", "string", "Supported shapes: 1:1,\n2:3 or 3:2", ("enum", "1:1", "2:3", "3:2")),
+        ("mode", "string", "Run mode: 'aa' (a long explanation of it), 'bb' (short)", ("enum", "aa", "bb")),
+        ("n", "integer", "How many, ranging between 1\nand 70", ("range", ("from", 1), ("to", 70))),
+        ("images", "array", "Pictures. Minimum 2, maximum 4.", ("count", ("from", 2), ("to", 4))),
+        ("a", "string", "`b` 参数不为空时,当前参数必填", ("required_when", "b")),
     ],
 )
 def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str, rule: tuple[Any, ...]) -> None:
@@ -189,6 +194,11 @@ def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str,
         "Send these fields:\n- `aa`: one\n- `bb`: two",
         "Valid values:\n\n1. `aa`: one",
         "Up to 3 character sheets",
+        "It only supports big",
+        "Valid values:\n`aa` - the first",
+        "Valid values: 1: one 2: two",
+        "If the whole would come to more than 4000 px, the job is refused",
+        "Free users are limited to 500 px",
     ],
 )
 @pytest.mark.parametrize(("name", "kind"), [("image_url", "string"), ("prompt", "string"), ("style", "string")])
@@ -206,6 +216,10 @@ def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, n
         ("Steps. Low (6–20) for a draft, high (40–50) for the rest", "n", "integer"),
         ("One of 4000, 9000; bigger jobs are clamped to ≤2000", "n", "integer"),
         ("Only PNG or XYZ files", "image_url", "string"),
+        ("The result is as long as the audio (5s to 15 min)", "image_url", "string"),
+        ("A positive number with up to two decimal places", "n", "number"),
+        ("How many on a page. The default page limit is 10.", "n", "integer"),
+        ("The default is 3.5 for a, and 4.5 for b.", "n", "number"),
         ("- small — 300px max\n- large — 900px max", "output_size", "string"),
     ],
 )
@@ -430,6 +444,19 @@ def test_of_two_different_bounds_the_one_counts_that_refuses_less(first: int, se
     assert said(f"At least {first} px wide; at least {second} px wide", "image_url") == {
         ("width", ("from", min(first, second)))
     }
+
+
+@given(
+    NUMBERS,
+    NUMBERS,
+    st.integers(-9, 10_000),
+    st.sampled_from(["{}. Set to {} for none", "{}, {} means none", "{}. {} 表示不限"]),
+)
+def test_a_special_value_beside_a_range_is_not_refused(low: int, more: int, special: int, frame: str) -> None:
+    ((kind, (_, lowest), (_, highest)),) = said(
+        frame.format(f"Between {low} and {low + more}", special), "n", "integer"
+    )
+    assert (kind, lowest, highest) == ("range", min(low, special), max(low + more, special))
 
 
 @given(NUMBERS, NUMBERS)
