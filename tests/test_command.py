@@ -264,6 +264,22 @@ TROUBLE = (Path(__file__).parents[1] / "notebooks" / "docs" / "troubleshooting.m
 MESSAGES = re.findall(r"```text\n(.+?)```", TROUBLE, re.DOTALL)
 
 
+SIXTH = """
+openapi: 3.0.0
+paths: {/a: {post: {operationId: a, requestBody: {content: {application/json: {schema: {type: object}}}}}},
+        /b: {post: {operationId: b, requestBody: {content: {application/json: {schema: {type: object}}}}}}}
+"""
+
+
+def test_a_page_with_several_operations_leads_to_the_command_that_takes_one(tmp_path: Path, capsys: Out) -> None:
+    page = tmp_path / "page.yaml"
+    page.write_text(SIXTH, encoding="utf-8")
+    assert main(["submit", str(page), "--prompt", "A fox"]) == 1
+    said = capsys.readouterr().err
+    assert "write one to a file with seedance new-model PAGE FILE --operation NAME: " in said
+    assert "sd." not in said
+
+
 @pytest.mark.parametrize("message", MESSAGES, ids=[one.partition(":")[0] for one in MESSAGES])
 def test_what_a_terminal_says_names_commands_that_exist_or_says_that_it_is_python(
     message: str, monkeypatch: pytest.MonkeyPatch
