@@ -41,8 +41,7 @@ class MediaWarning(UserWarning):
     """A file of a request could not be fully checked; the request is sent anyway.
 
     >>> import warnings
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", sd.MediaWarning)
+    >>> warnings.simplefilter("error", sd.MediaWarning)
     """
 
 
@@ -50,8 +49,7 @@ class KeyWarning(UserWarning):
     """An API key is written in a cell, so it is saved in the notebook. The warning does not show the key.
 
     >>> import warnings
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", sd.KeyWarning)
+    >>> warnings.simplefilter("error", sd.KeyWarning)
     """
 
 
@@ -59,8 +57,7 @@ class LimitWarning(UserWarning):
     """A request exceeds a limit that comes from other sources, not from the provider's own docs; it is sent anyway.
 
     >>> import warnings
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("ignore", sd.LimitWarning)
+    >>> warnings.simplefilter("ignore", sd.LimitWarning)
     """
 
 

@@ -284,8 +284,7 @@ def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
     safe = quote(task_id, safe="")
     if task.id_parameter:
         return Request(method="GET", url=f"{base_url}{task.status_path}?{task.id_parameter}={safe}")
-    name = task.status_path[task.status_path.index("{") : task.status_path.index("}") + 1]
-    return Request(method="GET", url=base_url + task.status_path.replace(name, safe))
+    return Request(method="GET", url=base_url + re.sub(r"\{[^}]*\}", safe, task.status_path))
 
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:

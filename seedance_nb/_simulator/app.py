@@ -66,12 +66,17 @@ class Simulator:
                        request: Request) -> Response:  # fmt: skip
         auth = model.spec.auth
         has_key = auth is None or len(request.headers.get(auth.header, "")) > len(auth.prefix)
-        reply = await call(model, request) if has_key else model.refused("401")
+        try:
+            request.state.body, invalid = read_json(await request.body() or b"null"), None
+        except ValueError as error:
+            invalid = model.invalid(f"body: {error}")
+        reply = invalid or await call(model, request) if has_key else model.refused("401")
         reply.headers[MARK] = "1"
         return reply
 
     async def _create(self, model: Replies, request: Request) -> Response:
-        model, body, refusal = await self._read(model, request)
+        body = request.state.body
+        model, refusal = self._checked(model, body)
         if refusal is not None:
             return refusal
         match = re.search(r"simulate:([a-z_]+|\d{3})", json_text(body))
@@ -94,18 +99,15 @@ class Simulator:
                 self._callbacks = [calling, *(one for one in self._callbacks if not one.done())]
         return Response(status_code=504) if fault == "lost answer" else model.accepted(task.id)
 
-    async def _read(self, model: Replies, request: Request) -> tuple[Replies, Any, Response | None]:
-        try:
-            body = read_json(await request.body())
-        except ValueError as error:
-            return model, None, model.invalid(f"body: {error}")
+    def _checked(self, model: Replies, body: Any) -> tuple[Replies, Response | None]:
+        """The model that a body names, and the response to it if it is invalid."""
         name = name if isinstance(name := find(body, "/model"), str) else ""
         same = [other for other in self._models.values() if other.spec.path == model.spec.path]
         names = {only_value(other.spec.body.get("properties", {}).get("model", {})): other for other in same}
         model = names.get(name, model)
         head, problems = f"Value error, Invalid input for model {name}: ", check(model.spec, body)
         wrong = [f"{head}{problem.field}: {problem.message}" for problem in problems if not problem.warns]
-        return model, body, model.invalid(*wrong) if wrong else None
+        return model, model.invalid(*wrong) if wrong else None
 
     async def _status(self, model: Replies, request: Request) -> Response:
         own = model.task.id_parameter
@@ -163,7 +165,7 @@ class Simulator:
     async def _side_call(self, name: str, model: Replies, request: Request) -> Response:
         """The response to a free call: estimate, balance, upload, asset or asset-info. *writes files* for an upload or an asset."""
         if name == "estimate":
-            model, body, refusal = await self._read(model, request)
+            model, refusal = self._checked(model, body := request.state.body)
             return refusal or model.free(name, {"credits": estimate(model.spec, body).amount or 0})
         if name == "balance":
             return model.free(name, {"balance": 1000})
@@ -174,7 +176,7 @@ class Simulator:
             url = f"{str(request.base_url).rstrip('/')}/uploads/upload_{secrets.token_hex(16)}.{ending}"
             return model.free(name, {"put": f"{url}?signature=simulated", "url": url})
         if name == "asset":
-            return await self._asset(model, request)
+            return await self._asset(model, request.state.body)
         asset = await asyncio.to_thread(self.store.get, request.query_params.get("asset_id", ""))
         if asset is None or asset.spec:
             return model.missing()
@@ -192,11 +194,7 @@ class Simulator:
             return await asyncio.to_thread(self.store.upload(name).read_bytes)
         return await self._fetch(url)
 
-    async def _asset(self, model: Replies, request: Request) -> Response:
-        try:
-            body = read_json(await request.body())
-        except ValueError as error:
-            return model.invalid(f"body: {error}")
+    async def _asset(self, model: Replies, body: Any) -> Response:
         asset = {name: str(find(body, f"/{name}")) for name in ("name", "asset_type", "asset_url")}
         is_web = asset["asset_url"].startswith(("http://", "https://"))
         if asset["asset_type"] not in ("Image", "Video", "Audio") or not is_web:
@@ -252,8 +250,9 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
         order = Path(folder) / "job.json"
-        job = await _job(spec, body, output, last_frame, Path(folder), fetch, seed)
-        order.write_text(json.dumps(job), encoding="utf-8")
+        job = await _job(spec, body, Path(folder), fetch)
+        last = str(last_frame) if ("return_last_frame", "on") in job["settings"] else ""
+        order.write_text(json.dumps({**job, "path": str(output), "last_frame": last, "seed": seed}), encoding="utf-8")
         ended = await run_async("seedance_nb._simulator.encode:render_job", order, limits=_LIMITS)
     if ended.code or not output.exists():
         return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.problem}"
@@ -279,9 +278,8 @@ def _numbers(pattern: str, text: str) -> list[int]:
     return [int(number) for number in match.groups()] if match else []
 
 
-async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, folder: Path, fetch: Fetch,
-               seed: int) -> dict[str, Any]:  # fmt: skip
-    """The `Job` to render; its references are downloaded to `folder`. *network*, *writes files*."""
+async def _job(spec: Spec, body: dict[str, Any], folder: Path, fetch: Fetch) -> dict[str, Any]:
+    """What a `Job` shows; its references are downloaded to `folder`. *network*, *writes files*."""
     values = values_by_role(spec, body)
     width, height = size_of(spec, values)
     settings: list[tuple[str, str]] = []
@@ -296,10 +294,9 @@ async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path,
             pending.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(pending)), fetch))
     seconds = min(seconds_of(values.get("seconds")) or 5, 30)
     return {
-        "path": str(output), "width": width, "height": height, "seconds": max(1, round(seconds)), "audio": bool(values.get("audio")),
+        "width": width, "height": height, "seconds": max(1, round(seconds)), "audio": bool(values.get("audio")),
         "prompt": str(values.get("prompt", "")), "model": str(body.get("model", spec.name)), "settings": settings,
         "references": await asyncio.gather(*pending),
-        "seed": seed, "last_frame": str(last_frame) if ("return_last_frame", "on") in settings else "",
     }  # fmt: skip
 
 

@@ -121,8 +121,9 @@ class ListControl(Entries):
         self._state.value = Html('<span class="{}" role="status">{}</span>').format(kind, text) if text else ""
 
     def name_of(self, index: int) -> str:
-        if index < len(self.field.names):
-            return self.field.names[index]
+        frames = ("first", "last") if self.field.shape.view.get("x-role") == "frames" else ()
+        if index < len(frames):
+            return frames[index]
         return self.field.markers[0].replace("{n}", str(index + 1)) if self.field.markers else str(index + 1)
 
     def on_edit(self, entry: TextEntry, change: Change) -> None:

@@ -55,7 +55,6 @@ class Field:
     likely: Sequence[Any]  # values that are offered; others are possible
     third_party_limits: str  # from `source`, not from the provider
     source: str
-    names: tuple[str, ...]  # labels of the first entries
     children: tuple["Field", ...]  # a group's; others' are read from `shape` on demand: a recursive schema has no end
     shape: Shape = field(repr=False, compare=False)
 
@@ -137,8 +136,7 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
         most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),
         nullable=shape.nullable and kind not in ("choice", "constant", "json"), source=str(upstream.get("source", "")),
         advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
-        media=str(view.get("x-media", {}).get("kind", "")), third_party_limits=limits_in_words(upstream, unit),
-        names=("first", "last") if view.get("x-role") == "frames" else (), shape=shape,
+        media=str(view.get("x-media", {}).get("kind", "")), third_party_limits=limits_in_words(upstream, unit), shape=shape,
     )  # fmt: skip
 
 

@@ -53,7 +53,8 @@ def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
             view[key] = options
     types = _types(view)
     nullable = nullable or "null" in types
-    types = tuple(name for name in types if name != "null") or types
+    implied = {"null", "integer"} if "number" in types else {"null"}
+    types = tuple(name for name in types if name not in implied) or types
     for key in ("oneOf", "anyOf"):
         choice = _alternatives(view, key, defs) if view.get(key) else None
         if choice is not None:
@@ -63,8 +64,6 @@ def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
             name = find(view, "/discriminator/propertyName")
             return replace(choice, types=_types(choice.view), nullable=nullable, branches=branches, conditions=conditions,
                            tag=name if isinstance(name, str) else "")  # fmt: skip
-    if set(types) == {"integer", "number"}:
-        types = ("number",)
     each = tuple({**view, "type": name, "title": ""} for name in types if len(types) > 1 and "enum" not in view)
     return Shape(view=view, defs=defs, types=types, nullable=nullable, branches=each, conditions=conditions)
 
