@@ -186,12 +186,15 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     media = {problem.path for problem in problems if problem.rule == "x-media"}
     keys = _keys_in(spec, body)
     relevant = (problem for problem in problems if not (problem.rule == "format" and problem.path in media))
-    return in_document_order(spec, (_without_keys(_documented(spec, problem), keys) for problem in relevant))
+    return in_document_order(spec, (_documented(spec, problem, keys) for problem in relevant))
 
 
-def _documented(spec: Spec, problem: Problem) -> Problem:
-    """The problem with the documented sentence that fits best, its origin, and how a local file gets to this provider."""
-    message = problem.message
+def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
+    """The problem with the documented sentence that fits best, its origin, how a local file gets to this provider, and without keys."""
+    message, value, at = problem.message, problem.value, to_path(problem.path)
+    for key in keys:
+        if key[: len(at)] == at and value is not ABSENT:
+            value = set_at(value, key[len(at) :], HIDDEN)
     if "upload" in spec.calls and message.startswith(LOCAL):
         message = f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
     if message.startswith("unknown field") and "did you mean" not in message:
@@ -201,27 +204,14 @@ def _documented(spec: Spec, problem: Problem) -> Problem:
             message = f"unknown field here; {parent if path[-1] == problem.field else f'did you mean {path[-1]!r}?'}"
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
     origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
-    return replace(problem, message=message, quote=quote, origin=origin if quote else "")
+    return replace(problem, message=message, value=value, quote=quote, origin=origin if quote else "")
 
 
 def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:
     """The paths of undocumented fields that look like an API key by their name."""
-    paths: list[tuple[str, ...]] = []
-    for parent in dict.fromkeys(((), spec.inputs)):
-        value = find(body, to_pointer(parent))
-        at = to_pointer(tuple(part for name in parent for part in ("properties", name)))
-        properties = find(spec.body, at).get("properties") or {}
-        names = map(str, value if isinstance(value, dict) else ())
-        paths += [(*parent, name) for name in names if KEY_NAME.fullmatch(name) and name not in properties]
-    return paths
-
-
-def _without_keys(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
-    path = to_path(problem.path)
-    for key in keys:
-        if key[: len(path)] == path and problem.value is not ABSENT:
-            problem = replace(problem, value=set_at(problem.value, key[len(path) :], HIDDEN))
-    return problem
+    parents = {parent: find(body, to_pointer(parent)) for parent in ((), spec.inputs)}
+    paths = [(*parent, str(name)) for parent, value in parents.items() if isinstance(value, dict) for name in value]
+    return [path for path in paths if KEY_NAME.fullmatch(path[-1]) and path not in dict(named_fields(spec))]
 
 
 def _nearest_sentence(spec: Spec, path: str) -> str:
