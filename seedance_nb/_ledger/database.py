@@ -29,8 +29,7 @@ _SHARED = re.compile(
 )
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # by a damaged file: even SQLite's messages can hold damaged text
 SYNCHRONOUS = {"wal": 2, "delete": 3}  # FULL; EXTRA also syncs the folder: there, removing the journal is the commit
-_SCHEMA = (Path(__file__).parent / "sqlite.sql").read_text(encoding="utf-8")
-_PARTS = re.split(r"(?:^--.*\n)+", _SCHEMA, flags=re.MULTILINE)[1:]
+_PARTS = re.split(r"(?:^--.*\n)+", Path(__file__).with_name("sqlite.sql").read_text("utf-8"), flags=re.MULTILINE)[1:]
 *MIGRATIONS, _ADDITIONS = (part.strip().split("\n\n") for part in _PARTS)  # a format's number is how many were run
 CHECKED_AT_ONCE = 16_000_000  # bytes; a larger file is checked while it is used already
 
@@ -104,8 +103,7 @@ def connect(path: Path) -> sqlite3.Connection:
 def build(new: Path, path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
     """Create a ledger file, to be renamed to `path`, with the rows that `fill` writes, durably. *writes files*."""
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    try:
-        # Without write-ahead log: closing one on a full disk leaves half of it in the file, without a word.
+    try:  # without write-ahead log: closing one on a full disk leaves half of it in the file, without a word
         with closing(open_connection(new)) as db:
             db.execute("PRAGMA synchronous = 3")
             migrate(db)

@@ -328,8 +328,7 @@ def models_of(provider: str) -> tuple[str, str, str]:
     return provider, f"{provider}/", f"{provider}0"  # the character after the slash
 
 
-def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, simulated: bool,
-                   count: int = 1) -> None:  # fmt: skip
+def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, simulated: bool, count: int = 1) -> None:
     """Check that the provider's tasks in this ledger and `count` more, at this price together, stay within `budget`. *reads files*.
 
     A finished task counts at its reported cost, else at its estimate; any other, also one with an unknown outcome, at the larger.

@@ -7,9 +7,7 @@ import platform
 from contextlib import suppress
 from pathlib import Path
 
-QUIET_S = 900
-"""Seconds without a change after which a row of a process that is not visible here counts as abandoned: several times the
-longest request. If its owner is alive, it learns this from the ledger before it sends anything."""
+QUIET_S = 900  # seconds without a change after which a process that is not visible here counts as gone
 _FIELDS = 6
 
 
@@ -19,7 +17,7 @@ def this_process() -> str:
 
 
 def is_gone(owner: str, quiet_s: float = 0) -> bool:
-    """Whether the process `owner` has ended, or is not visible here and was quiet for 15 min; a damaged text has. *reads files*."""
+    """Whether the process `owner` has ended, or is not visible here and was quiet for 15 min (if it lives, the ledger tells it so before it sends); a damaged text has. *reads files*."""
     if not owner.rpartition("|")[0].rpartition("|")[2].isdecimal():
         return True
     parts = owner.rsplit("|", _FIELDS - 1)

@@ -303,8 +303,7 @@ def describe(container: Any, file_format: str) -> MediaFacts:
     return replace(facts, kind="video", width=width, height=height, fps=fps, codec=_codec(stream))
 
 
-def _codec(stream: Any) -> str:
-    # The other facts are readable without a decoder for the codec.
+def _codec(stream: Any) -> str:  # the other facts are readable without a decoder for the codec
     return str(stream.codec_context.codec.canonical_name) if stream.codec_context else "unknown"
 
 

@@ -62,8 +62,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         rows = []
-        for one in self.findings:
-            # The name of a field and the number of the entry in it, counted from 1.
+        for one in self.findings:  # the name of a field and the number of the entry in it, counted from 1
             *_, name, number = ("", "", *to_path(one.path))
             name = f"{name} {int(number) + 1}" if number.isdecimal() else number
             rows.append([name, one.word, one.message, one.quote or one.source])
@@ -102,8 +101,7 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
                     return _Reading(why=_ASSET, state=await asset_state(source[8:]) if asset_state else "")
                 if lower.startswith("data:"):
                     return _Reading(why="it is Base64 data, not a URL")
-                if lower.startswith(("http:", "https:")):
-                    # The rest of the time is for reading the downloaded bytes.
+                if lower.startswith(("http:", "https:")):  # the rest of the time is for reading what was downloaded
                     total = min(6.0, max(until - loop.time(), _LEAST_S) * 0.75)
                     got, why = await fetch_parts(source, into, kind=kind, allowed_origin=allowed_origin, total=total)
                     if got is None or why:

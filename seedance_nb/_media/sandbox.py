@@ -76,8 +76,7 @@ async def run_async(function: str, *arguments: str | Path, limits: Limits) -> Ex
         return child
     outcome: Future[Exit] = Future()
     outcome.set_running_or_notify_cancel()
-    try:
-        # A thread of its own: there may be as many children as tasks, and the loop has only a few worker threads.
+    try:  # a thread of its own: there may be as many children as tasks, and the loop has only a few worker threads
         threading.Thread(target=lambda: outcome.set_result(_wait(child, limits.wall_s)), daemon=True).start()
         return await asyncio.wrap_future(outcome)
     finally:

@@ -91,8 +91,7 @@ def _stored(name: str) -> Secret | None:
     return secret
 
 
-def _from_colab(name: str) -> Secret | None:
-    # Colab asks the browser; only the cell's own thread can wait for it.
+def _from_colab(name: str) -> Secret | None:  # Colab asks the browser; only the cell's own thread can wait for it
     if threading.current_thread() is threading.main_thread():
         with suppress(ImportError):
             from google.colab import userdata

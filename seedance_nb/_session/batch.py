@@ -29,9 +29,7 @@ from seedance_nb._task.engine import ENGINE, call_in, wait_for
 from seedance_nb._task.task import Task
 
 T = TypeVar("T")
-Result = (
-    Video | Exception | None
-)  # of a request: its video, or the error in its place; None as long as there is neither
+Result = Video | Exception | None  # a request's video, or the error in its place; None while there is neither
 _TICK_S = 0.1
 _INNER = ("current", "reset", "load", "perform", "send", "wait", "waiting", "require_same_places")
 
