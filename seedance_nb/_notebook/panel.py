@@ -41,7 +41,6 @@ from seedance_nb._web.addresses import host_of
 SETTLE_S = 0.4  # how long the form must be unchanged before a click on Generate or Undo takes effect
 _TICK_S = 0.25
 REST_S = 0.8  # and before its draft is saved and the provider's estimate call is sent
-_CHECKING = Html('<div class="sdn-dim" role="status">Checking the files…</div>')
 _LATEST: dict[tuple[str, str], "Panel"] = {}  # by cell and model, so that running a cell again hides no task
 
 
@@ -146,7 +145,7 @@ class Panel:
             self.form.show_problems(())  # what a provider or a file's check said earlier does not forbid this request
             values = self.form.values  # exactly these values are checked and sent
             problems = self.form.validate()
-            self._report(_CHECKING if "://" in str(values) and not problems else "")
+            self._report(piece("checking") if "://" in str(values) and not problems else "")
             if problems:
                 return
             report = await self._session.sender.preflight(self.spec, values)
@@ -249,8 +248,7 @@ class Panel:
     def _head(self) -> Html:
         host = Html('<span class="sdn-dim">the key goes to {}</span>').format(self._host) if self._host else ""
         spec, badge = self.spec, status.SIMULATED if self._simulated else ""
-        head = Html('<b>{}</b><span class="sdn-dim">{}</span>{}<code>{}</code>{}<span class="sdn-dim">{}</span>')
-        return head.format(spec.title, spec.mode, badge, spec.name, host, links_html(spec.links))
+        return piece("panel").format(spec.title, spec.mode, badge, spec.name, host, links_html(spec.links))
 
     def _update_button(self) -> None:
         """Show the price, on Generate too, and the number of warnings: of filled fields, or of all once they were shown to confirm."""

@@ -36,9 +36,7 @@ _READINGS = [
 
 
 def running_html(row: Row, waited: float, usual: str = "") -> Html:
-    bar = Html("<i></i>")
-    if row.progress is not None:
-        bar = Html('<i style="width: {}%; animation: none"></i>').format(f"{row.progress:.0f}")
+    bar = "" if row.progress is None else f"width: {row.progress:.0f}%; animation: none"
     name = Html(" · ") + piece("task").format(row.name) if row.task_id else ""
     trouble = Html('<div class="sdn-dim">{}</div>').format(trouble_text(row)) if trouble_text(row) else ""
     return piece("running").format(bar, progress_text(row, waited, usual), name, trouble)

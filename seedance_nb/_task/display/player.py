@@ -23,7 +23,6 @@ _MIME = {".webm": "video/webm", ".mov": "video/quicktime", ".gif": "image/gif"}
 _MOST_WIDTH, MOST_PX = 760, 10_000
 _STILL_BYTES = 6_400  # twice in a notebook that saves widgets, which gets at most 25 kB for a video
 _THUMBNAIL, _QUALITIES = 320, (80, 70, 55, 40, 28)
-_EXTRA = Html('<img src="{}" alt="{}" style="display:block;margin-top:6px;max-width:min(240px,100%);border-radius:8px">')  # fmt: skip
 
 
 def is_voila() -> bool:
@@ -229,7 +228,7 @@ def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[H
         linked = Html('<a href="{}" download="{}">{}</a>').format(link, name, name)
         still = still_of(Path(one.file), width=_THUMBNAIL) if is_image and source and not link else b""
         shown = safe_url(data_url(still, "image/jpeg")) if still else link
-        picture = _EXTRA.format(shown, what) if is_image and shown else Html()
+        picture = piece("extra").format(shown, what) if is_image and shown else Html()
         target = linked if link else Html("<code>{}</code>").format(one.file)
         lines.append(Html("{}{}: {}{}").format(picture, what, target, remark))
     return lines

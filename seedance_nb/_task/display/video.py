@@ -35,7 +35,6 @@ ERROR = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 EXPORT_UP_TO = 100_000_000  # most bytes of video that one page takes
 COLUMNS = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(260px,100%),1fr));gap:16px;align-items:start"
 """Videos side by side, not narrower than a player's own buttons need."""
-_TILE = Html('<figure style="margin:8px 0 0;min-width:0">{}<figcaption style="{};overflow-wrap:anywhere">{}</figcaption></figure>')  # fmt: skip
 _THUMBNAIL_BYTES, _STRIP_WIDTH, _GAP = 2_800, 200, 8
 
 
@@ -372,12 +371,12 @@ def grid(videos: Video | Iterable[Video], /) -> View:
     >>> sd.grid([video, video])
     Video crun:task_...
     """
-    listed, still, player = _videos(videos), Html(), Html()
+    listed, tile, still, player = _videos(videos), piece("grid-tile"), Html(), Html()
     for video in listed:
-        caption = (DIM, shorten(f"Take {video.row.take} · {video.title} · {video.prompt}", 120, placeholder="…"))
-        still += _TILE.format(_player.player_html("", facts=video.facts, still=video.poster, name=""), *caption)
+        caption = shorten(f"Take {video.row.take} · {video.title} · {video.prompt}", 120, placeholder="…")
+        still += tile.format(_player.player_html("", facts=video.facts, still=video.poster, name=""), caption)
         playing = replace(video, player=PlayerOptions(loop=True, muted=True, autoplay=True))
-        player += _TILE.format(video_player(playing, source_of(video.path, video.player.embed)), *caption)
+        player += tile.format(video_player(playing, source_of(video.path, video.player.embed)), caption)
     html = piece("grid").format(columns=COLUMNS, stills=still, players=player)
     return View(text="\n".join(map(repr, listed)), html=html)
 
