@@ -122,10 +122,12 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     is_advice = pattern("{hedges}").search(clause.outer, clause.outer.rfind(",") + 1)
     advised = 0 if is_advice else min(advice, default=len(value)) + 1
     example = min((match.start() for match in pattern("{examples}").finditer(value)), default=len(value))
+    others = (one.start() for one in pattern("{another}").finditer(value) if plain(one["name"]) != reading.name)
+    other = min(others, default=len(value))
     for kind, match, values in _stated(reading, clause, min(example, advised)):
         here = "" if kind in WORDS["unconditional"] else when(*match.span()) or match.groupdict().get("when") or ""
         here = "" if kind == "default" and pattern("{omitted}").search(here) else here
-        inside = any(one.start() <= match.start() < one.end() for one in spans)
+        inside = match.start() > other or any(one.start() <= match.start() < one.end() for one in spans)
         if kind in WORDS["unconditional"] or not (inside or (here and kind == "default")):
             verbs = pattern("{naming}").finditer(value, 0, match.start() if kind == "placeholder" else 0)
             begin = max((verb.start() for verb in verbs), default=0)
@@ -143,7 +145,7 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
         )
         phrase = bare[bare.rfind(",", 0, start) + 1 : end + 40]
         mine, said = ({*pattern("image|video|audio").findall(one.lower())} for one in (reading.name, value[start:end]))
-        own = start < example and not (mine and said and not mine & said)  # at least one image, beside audio
+        own = start < min(example, other) and (not mine or not said or mine & said)  # one image, beside audio
         named = value[start:end].lower().rstrip("s").endswith(stem)  # 9 tags, of a field tags
         roles = reading.roles | {"alone" if alone else "any", "named" if named else "any"}
         kinds = _kinds(roles, quantity, phrase) if own else ()
@@ -173,8 +175,10 @@ def _stated(reading: _Reading, clause: Clause, end: int = -1) -> Iterator[tuple[
 
 def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match[str], at: int) -> Iterable[str] | None:
     groups = {name: found for name, found in match.groupdict().items() if found}
-    if "own" in groups and re.split("_|(?<=[a-z])(?=[A-Z])", reading.name)[-1].lower() not in groups["own"].lower():
-        return None  # it is about another field
+    word = re.split("_|(?<=[a-z])(?=[A-Z])", reading.name)[-1].lower()
+    label = groups.get("own", word).lower()
+    if label.isascii() and word not in label:  # it is about another field
+        return None
     if kind in WORDS["relations"]:
         return _names(reading, kind, groups)
     if kind == "placeholder":

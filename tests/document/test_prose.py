@@ -162,6 +162,10 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("n", "integer", "How many, ranging between 1\nand 70", ("range", ("from", 1), ("to", 70))),
         ("images", "array", "Pictures. Minimum 2, maximum 4.", ("count", ("from", 2), ("to", 4))),
         ("a", "string", "`b` 参数不为空时,当前参数必填", ("required_when", "b")),
+        ("a_b", "string", "必传 a_b 或 c_d", ("required_any", "c_d")),
+        ("a", "boolean", "Not available when a `b` is set.", ("exclusive", "b")),
+        ("mode", "string", "'slow' | 'quick'", ("enum", "slow", "quick")),
+        ("model_name", "string", "模型名称:ab-1、ab-2", ("enum", "ab-1", "ab-2")),
     ],
 )
 def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str, rule: tuple[Any, ...]) -> None:
@@ -199,6 +203,8 @@ def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str,
         "Valid values: 1: one 2: two",
         "If the whole would come to more than 4000 px, the job is refused",
         "Free users are limited to 500 px",
+        "Elements whose 'type' parameter in the list must be 'aa' or 'bb'",
+        "The `other` field may have at most 3 characters",
     ],
 )
 @pytest.mark.parametrize(("name", "kind"), [("image_url", "string"), ("prompt", "string"), ("style", "string")])
