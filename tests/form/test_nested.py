@@ -328,13 +328,16 @@ def test_null_empty_and_absent_are_three_things() -> None:
     box = at(form, "/x")
     form.values = {"x": None}
     assert box._switch.value
+    assert "sdn-is-null" in box.widget._dom_classes
     box._switch.value = False
     assert form.values == {}
+    assert "sdn-is-null" not in box.widget._dom_classes
     box._switch.value = True
     assert form.values == {"x": None}
     box._inner.widget.value = "a"
     assert form.values == {"x": "a"}
     assert not box._switch.value
+    assert "sdn-is-null" not in box.widget._dom_classes
 
 
 def test_fields_of_a_condition_come_and_go_and_keep_what_was_given() -> None:

@@ -267,9 +267,13 @@ class NullControl(Control):
 
     def _on_edit(self, change: Change) -> None:
         with silence():
-            self._switch.value = False
+            self._show_null(self._inner.value)
         self._accept(self._inner.value, change)
 
-    def _display(self, value: Any) -> None:
+    def _show_null(self, value: Any) -> None:
         self._switch.value = value is None
+        mark(self.widget, "sdn-is-null", on=value is None)
+
+    def _display(self, value: Any) -> None:
+        self._show_null(value)
         self._inner.show(ABSENT if value is None else value)
