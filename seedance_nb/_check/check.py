@@ -30,12 +30,7 @@ _QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the ne
 
 
 def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The request body for field values by name, in the schema's order. *pure*.
-
-    A top-level name (`model`, `input`, `callback_url`) goes to the top level, a name of exactly one inner object (vastnum's
-    `metadata`) goes there, and any other name goes to the object of the input fields. Fields with one possible value are
-    filled in. Keys of `extra` are names, or JSON Pointers into the body if they start with "/".
-    """
+    """The request body for field values and `extra` ones, by name or JSON Pointer, in the schema's order. *pure*. Fields with one possible value are filled in."""
     top = spec.body.get("properties", {})
     body: dict[str, Any] = {}
     paths: dict[str | int, list[tuple[str | int, ...]]] = {}
@@ -43,6 +38,7 @@ def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] |
         paths.setdefault(path[-1], []).append(path)
     for name in sorted(values, key=lambda name: name not in top):  # a whole `input` first, single fields into it
         every = paths.get(name, [])
+        # A name goes to the top level or the input fields, else to the one inner object that has it.
         own = [path for path in every if len(path) == 1 or path[:-1] == spec.inputs]
         path = own[0] if own else every[0] if len(every) == 1 else (*spec.inputs, name)
         path = path if find(body, to_pointer(path)) is ABSENT else (name,)  # given twice: both stay, to be reported

@@ -1,8 +1,4 @@
-"""Import jsonschema without a grammar ten times as slow as the rest of it; and limit the work of one check, by a count that is repeatable.
-
-Wherever JupyterLab is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here uses.
-A stand-in replaces it during the import and loads it on first use, so that nothing changes for other users of jsonschema.
-"""
+"""Import jsonschema without a grammar ten times as slow as the rest of it; and limit the work of one check, by a count that is repeatable."""
 
 import importlib.util
 import sys
@@ -18,6 +14,7 @@ _LEFT: ContextVar[int | None] = ContextVar("left", default=None)
 
 @contextmanager
 def _grammar_on_first_use() -> Iterator[None]:
+    """A stand-in for what jsonschema imports for `iri` where JupyterLab is installed; it loads the grammar for whoever uses it."""
     spec = None if {"jsonschema", _GRAMMAR} & sys.modules.keys() else importlib.util.find_spec(_GRAMMAR)
     if spec is None:
         yield

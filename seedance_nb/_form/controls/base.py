@@ -54,11 +54,9 @@ def _synced(kind: Any) -> list[str]:
 
 
 class WidgetFactory:
-    """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser.
+    """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser."""
 
-    `account` uploads files and registers URLs with the current key, where the `calls` of `spec` say that the provider takes them.
-    """
-
+    # `account` uploads files and registers URLs, where the `calls` of `spec` say that the provider takes them.
     def __init__(self, control: Any = None, spec: Any = None, account: Callable[[], Account] | None = None) -> None:
         self.layout, self.spec, self.account, self.lock = W.Layout(), spec, account, threading.RLock()
         self.depth = 0  # of the control that is being created

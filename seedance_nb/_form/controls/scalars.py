@@ -69,12 +69,9 @@ class PasswordControl(Control):
 
 
 class ChoiceControl(Control):
-    """Buttons for a few choices, a dropdown for more. The default is shown as chosen; the value is absent until a user chooses.
+    """Buttons for a few choices, a dropdown for more. The default is shown as chosen; the value is absent until a user chooses."""
 
-    The widget's value is the index of a choice, because two choices can be equal in Python, or null.
-    """
-
-    further: tuple[str, ...] = ()  # words after the choices
+    further: tuple[str, ...] = ()  # words after the choices; the widget's value is an index: two can be equal in Python
 
     def _build(self) -> Any:
         choices = self.field.choices
