@@ -19,7 +19,7 @@ from seedance_nb._document import operations as _operations
 from seedance_nb._document import tables
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.prose import WORDS, Rule, read_rules
-from seedance_nb._document.reader import SPECS, packaged, providers, read_document, with_shared
+from seedance_nb._document.reader import SPECS, merged, packaged, providers, read_document, with_shared
 from seedance_nb._document.spec import Spec, fields_of, mark, named_fields, with_roles
 from seedance_nb._document.tables import MEDIA_RULES, ROLES, Table
 from seedance_nb._schema.applicators import UNCHECKED
@@ -310,7 +310,7 @@ def _keys(name: str, field: dict[str, Any], own: dict[str, Any], rules: dict[str
 
 @typed
 def new_model(page: Path, target: Path, provider: str = "", operation: str | None = None) -> tuple[str, ...]:
-    """Write a page with the name of its provider to `target`; the lines of a report. *reads files*, *writes files*. Raises: SpecError, also if `target` exists; SeedanceError if it cannot be written."""
+    """Write a page with the name of its provider, and commented all that it lacks, to `target`; the lines of a report. *reads files*, *writes files*. Raises: SpecError, also if `target` exists; SeedanceError if it cannot be written."""
     document, _ = read_document(page)
     urls = {find(packaged(f"_providers/{one}"), "/servers/0/url"): one for one in providers()}
     if name := provider or document.get("x-provider") or urls.get(str(find(document, "/servers/0/url"))):
@@ -320,24 +320,54 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
         for one in chosen.operations:  # what is no request, such as the status call, stays
             if (one.path, one.method) != (chosen.path, chosen.method):
                 document = set_at(document, ("paths", one.path, one.method), ABSENT)
+    document, missing = _completed(document)
+    if "x-task" in document and (others := [name for name in missing if name != "the price"]):
+        raise SpecError(f"to follow a task, x-task needs {', '.join(others)}", file=str(page), next_step="add them")
     named_fields(spec(document))  # raises before anything is written
     if target.exists():
         raise SpecError("this file exists and stays as it is", file=str(target), next_step="choose another target")
     with target.open("x", encoding="utf-8") as file:
         yaml.safe_dump(read_json(json_text(document)), file, sort_keys=False, allow_unicode=True, width=120)
-    return tuple(_report(spec(target), target))
+        for name, text in missing.items():
+            file.writelines(f"# {line}\n" for line in (f"# {name}", *text.splitlines()))
+    return tuple(_report(spec(target), target, missing))
 
 
-def _report(model: Spec, target: Path) -> Iterator[str]:
+def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A page with the response to its request at the end, and all that it lacks to be sent and priced, by name, as YAML to follow it. *reads files*."""
+    model = spec({name: value for name, value in document.items() if name != "x-task"})
+    calls = [find(item, "/get") for item in document.get("paths", {}).values()]
+    calls = [call for call in calls if ABSENT not in (find(call, "/operationId"), find(call, "/parameters/0/name"))]
+    call = [*calls, {"operationId": "getTask", "parameters": [{"name": "id"}]}][0]
+    names = {"path": model.path, "call": call["operationId"], "parameter": call["parameters"][0]["name"]}
+    has: dict[str, Any] = {"x-price": "x-price" in document or model.price.per_second or model.price.sizes}
+    if model.task is None and "openapi" in document:
+        place = ("paths", model.path, model.method, "responses", "200")
+        answer = {"description": "OK"} if (found := find(document, to_pointer(place))) is ABSENT else found
+        has |= {name: name in answer for name in ("content", "links")} | {"status": calls}
+        has |= {name: name in document for name in ("x-task", "x-errors")}
+        has["security"] = model.auth or "security" in document
+        document = set_at(merged({"components": packaged("_skeleton")["components"]}, document), place, answer)
+        for end in range(1, len(place) + 1):
+            part = find(document, to_pointer(place[:end]))
+            document = set_at(set_at(document, place[:end], ABSENT), place[:end], part)
+    parts = [part for name, part in packaged("_skeleton")["parts"].items() if not has.get(name, True)]
+    return document, {
+        one["name"]: re.sub("<(path|call|parameter)>", lambda name: names[name[1]], one["text"]) for one in parts
+    }
+
+
+def _report(model: Spec, target: Path, missing: Mapping[str, str]) -> Iterator[str]:
     price = f"in {model.price.unit}" if model.price.per_second or model.price.sizes else model.price.note
     yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields"
     known = f"{model.provider}; the key, the task table and the errors are known"
-    no_task = f"none of {', '.join(providers())}. Forms and checks work; to send, add x-task, x-errors and links (see CONTRIBUTING.md, and the example in notebooks/07_any_document.ipynb)"
+    no_task = f"none of {', '.join(providers())}. Forms and checks work; to send, add what is missing (see notebooks/07_any_document.ipynb)"
     yield f"Provider: {no_task if model.unsendable else known}"
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
     yield f"No field for: {', '.join(role for role in ROLES if role not in model.roles) or 'none'}. If there is one, mark it with x-role"
     yield f"Limits: {len(model.rules)} read from its sentences; {len(model.unchecked)} sentences were not understood"
     yield f"Price: {price}"
+    yield f"Missing: {', '.join(missing) or 'nothing'}{'; each is at the end of the file, to be corrected and uncommented' * bool(missing)}"
     yield from (f"Schema problem: {oddity}" for oddity in model.oddities)
     tries = f"python -m seedance_nb simulate --document {target}, or sd.panel({str(target)!r}) in a notebook"
     yield f"Written to {target}. Try it: {f'sd.form({str(target)!r}) in a notebook' if model.unsendable else tries}"

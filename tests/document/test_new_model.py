@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,48 @@ def test_a_new_provider_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_what_cannot_be_sent_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new-model", str(written(tmp_path, CREATE)), str(tmp_path / "films.yaml")]) == 0
-    assert "to send, add x-task, x-errors and links" in capsys.readouterr().out
+    assert "to send, add what is missing" in capsys.readouterr().out
     assert main(["simulate", "--document", str(tmp_path / "films.yaml")]) == 1
     assert "cannot be simulated" in capsys.readouterr().err
+
+
+def test_all_that_is_missing_is_listed_at_once_and_stands_in_the_file_to_be_filled_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = copy.deepcopy(CREATE)
+    page["paths"]["/v2/films"]["post"]["parameters"] = []  # after which the response stands in the file all the same
+    page["paths"]["/v2/news"] = {"get": {"responses": {}}}
+    del page["paths"]["/v2/films"]["post"]["responses"]
+    assert main(["new-model", str(written(tmp_path, page)), str(tmp_path / "films.yaml")]) == 0
+    every = "the response to the request, the link to the status call, the status call, how the key is sent, x-task, x-errors, the price"
+    assert f"Missing: {every};" in capsys.readouterr().out
+    text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
+    assert sd.spec(tmp_path / "films.yaml").unsendable, "the control"
+    file = tmp_path / "filled.yaml"
+    file.write_text(re.sub("(?m)^# ", "", text), encoding="utf-8")
+    spec = sd.spec(file)
+    assert (spec.unsendable, spec.key_env, spec.price.per_second) == ("", "MY_API_KEY", 1)
+    assert generated(tmp_path, file).path.stat().st_size > 1000
+    assert main(["new-model", str(file), str(tmp_path / "copy.yaml")]) == 0
+    assert "Missing: nothing" in capsys.readouterr().out
+
+
+def test_a_status_call_of_the_page_is_the_one_that_is_linked(tmp_path: Path) -> None:
+    page = copy.deepcopy(CREATE)
+    page["paths"]["/v2/films/{film}"] = STATUS
+    assert main(["new-model", str(written(tmp_path, page)), str(tmp_path / "films.yaml")]) == 0
+    text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
+    assert "#               operationId: filmState\n#               parameters: {film: $response.body#/id}" in text
+
+
+def test_an_unfinished_task_table_is_refused_with_all_that_it_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = copy.deepcopy(CREATE) | {"x-task": PROVIDER["x-task"]}
+    assert main(["new-model", str(written(tmp_path, page)), str(tmp_path / "films.yaml")]) == 1
+    needs = "the link to the status call, the status call, how the key is sent, x-errors"
+    assert f"x-task needs {needs}" in capsys.readouterr().err
+    assert not (tmp_path / "films.yaml").exists()
 
 
 def test_no_file_is_replaced_and_no_bad_one_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
