@@ -205,7 +205,8 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
         raise SpecError(error.message[:300], file=root.file, pointer=nearest)
     if not isinstance(body, dict):
         raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
-    pairs = [(part, pointers.get(id(part), pointer)) for part in _subschemas(body) if not _CHECKED.isdisjoint(part)]
+    keys = {"default", "examples", "pattern", "patternProperties"}
+    pairs = [(part, pointers.get(id(part), pointer)) for part in _subschemas(body) if not keys.isdisjoint(part)]
     whole = validator_of(body) if pairs else None
     with bounded(most=5 * MOST):  # for all defaults and examples together
         oddities = [oddity for part, at in pairs for oddity in _problems(part, whole, at)]
@@ -219,9 +220,6 @@ def value_error(whole: Any, schema: Any, value: Any) -> str:
         return next((f"{one.path} {one.message}".strip() for one in found), "")
     except RecursionError:
         return ""
-
-
-_CHECKED = {"default", "examples", "pattern", "patternProperties"}
 
 
 def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
@@ -361,8 +359,8 @@ def _report(model: Spec, target: Path, missing: Mapping[str, str]) -> Iterator[s
     price = f"in {model.price.unit}" if model.price.per_second or model.price.sizes else model.price.note
     yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields"
     known = f"{model.provider}; the key, the task table and the errors are known"
-    no_task = f"none of {', '.join(providers())}. Forms and checks work; to send, add what is missing (see notebooks/07_any_document.ipynb)"
-    yield f"Provider: {no_task if model.unsendable else known}"
+    none = f"none of {', '.join(providers())}. Forms and checks work; to send, add what is missing"
+    yield f"Provider: {none if model.unsendable else known}"
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
     yield f"No field for: {', '.join(role for role in ROLES if role not in model.roles) or 'none'}. If there is one, mark it with x-role"
     yield f"Limits: {len(model.rules)} read from its sentences; {len(model.unchecked)} sentences were not understood"

@@ -72,11 +72,8 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
 
 def sentences(description: str) -> list[str]:
     """The sentences and bullets of a description, white space collapsed. *pure*."""
-    return [part for block in blocks(description) for part in _split(block)]
-
-
-def _split(block: str) -> list[str]:
-    return [part for part in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", block.removeprefix("- ")) if part]
+    bare = (block.removeprefix("- ") for block in blocks(description))
+    return [part for block in bare for part in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", block) if part]
 
 
 def blocks(description: str) -> list[str]:
@@ -88,8 +85,9 @@ def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
     """The help text of a control, from the first paragraph only, and the remaining sentences. *pure*."""
     if not description:
         return "", ()
-    opening, *rest = map(_split, blocks(str(description)))
-    described, first = sum(rest, opening), min(len(opening), 1)
+    described, (start, *rest) = sentences(str(description)), blocks(str(description))
+    opening = sentences(start) if rest else described
+    first = min(len(opening), 1)
     while first < len(opening) and len(" ".join(opening[: first + 1])) <= _HELP_UP_TO:
         first += 1
     return " ".join(described[:first]), tuple(described[first:])
