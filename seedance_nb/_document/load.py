@@ -335,36 +335,31 @@ def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]
     """A page with the response to its request at the end, and all that it lacks to be sent and priced, by name, as YAML to follow it. *reads files*."""
     model = spec({name: value for name, value in document.items() if name != "x-task"})
     calls = [find(item, "/get") for item in document.get("paths", {}).values()]
-    calls = [call for call in calls if ABSENT not in (find(call, "/operationId"), find(call, "/parameters/0/name"))]
-    call = [*calls, {"operationId": "getTask", "parameters": [{"name": "id"}]}][0]
+    calls = [call for call in calls if find(call, "/parameters/0/name") is not ABSENT]
+    call = {"operationId": "getTask", "parameters": [{"name": "id"}]} | (calls[0] if calls else {})
     names = {"path": model.path, "call": call["operationId"], "parameter": call["parameters"][0]["name"]}
     has: dict[str, Any] = {"x-price": "x-price" in document or model.price.per_second or model.price.sizes}
     if model.task is None and "openapi" in document:
         place = ("paths", model.path, model.method, "responses", "200")
         answer = {"description": "OK"} if (found := find(document, to_pointer(place))) is ABSENT else found
-        has |= {name: name in answer for name in ("content", "links")} | {"status": calls}
+        has |= {name: name in answer for name in ("content", "links")}
         has |= {name: name in document for name in ("x-task", "x-errors")}
-        has["security"] = model.auth or "security" in document
+        has |= {"status": calls, "security": model.auth or "security" in document}
         document = set_at(merged({"components": packaged("_skeleton")["components"]}, document), place, answer)
-        for end in range(1, len(place) + 1):
-            part = find(document, to_pointer(place[:end]))
-            document = set_at(set_at(document, place[:end], ABSENT), place[:end], part)
+        for at in [place[:end] for end in range(1, len(place) + 1)]:
+            document = set_at(set_at(document, at, ABSENT), at, find(document, to_pointer(at)))
     parts = [part for name, part in packaged("_skeleton")["parts"].items() if not has.get(name, True)]
-    return document, {
-        one["name"]: re.sub("<(path|call|parameter)>", lambda name: names[name[1]], one["text"]) for one in parts
-    }
+    return document, {one["name"]: re.sub("<(.+?)>", lambda name: names[name[1]], one["text"]) for one in parts}
 
 
 def _report(model: Spec, target: Path, missing: Mapping[str, str]) -> Iterator[str]:
-    price = f"in {model.price.unit}" if model.price.per_second or model.price.sizes else model.price.note
     yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields"
-    known = f"{model.provider}; the key, the task table and the errors are known"
     none = f"none of {', '.join(providers())}. Forms and checks work; to send, add what is missing"
-    yield f"Provider: {none if model.unsendable else known}"
+    yield f"Provider: {none if model.unsendable else f'{model.provider}; the key, the task table and the errors are known'}"
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
     yield f"No field for: {', '.join(role for role in ROLES if role not in model.roles) or 'none'}. If there is one, mark it with x-role"
     yield f"Limits: {len(model.rules)} read from its sentences; {len(model.unchecked)} sentences were not understood"
-    yield f"Price: {price}"
+    yield f"Price: {f'in {model.price.unit}' if model.price.per_second or model.price.sizes else model.price.note}"
     yield f"Missing: {', '.join(missing) or 'nothing'}{'; each is at the end of the file, to be corrected and uncommented' * bool(missing)}"
     yield from (f"Schema problem: {oddity}" for oddity in model.oddities)
     tries = f"python -m seedance_nb simulate --document {target}, or sd.panel({str(target)!r}) in a notebook"

@@ -176,8 +176,8 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
     taken = {path for role, path in marked.items() if role not in given} | set(chosen.values())
     free = [(path, schema) for path, schema in fields if path not in taken]
     has_prompt = "prompt" in {*marked, *chosen} or ("prompt" not in given and _guess("prompt", free))
-    open_roles = [role for role in ROLES if role not in {*given, *marked}] if has_prompt else []
-    guesses = {role: path for role in open_roles if (path := _guess(role, free))}
+    roles = ROLES if has_prompt else ()
+    guesses = {role: path for role in roles if role not in {*given, *marked} and (path := _guess(role, free))}
     for role in set(given) & set(marked):
         body = mark(body, marked[role], "x-role", ABSENT)
     for role, path in (guesses | chosen).items():

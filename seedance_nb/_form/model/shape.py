@@ -206,8 +206,6 @@ def _without(schema: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 def likely_values(shape: Shape, kind: str) -> Sequence[Any]:
     """Valid values from other sources, the default and examples: a `range` between bounds, else a tuple. *pure*."""
-    if kind not in ("text", "integer", "number"):
-        return ()
     view, upstream = shape.view, shape.view.get("x-upstream", {})
     low, high = (view.get(bound, upstream.get(bound)) for bound in ("minimum", "maximum"))
     values = [*upstream.get("enum", ()), *upstream.get("examples", ()), *shape.suggestions]
