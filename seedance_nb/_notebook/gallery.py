@@ -104,8 +104,7 @@ class Gallery:
         self._grid.children = [card.widget for card in self._cards[: len(found)]]
         self._place.value = escape(repr(self))
         toggle(self._turns, shown=self._count > PAGE)
-        rows, prompts = [one.row for one in found], [one.prompt for one in found]
-        table = Tasks(rows, prompts, f"{ledger.description}; {self!r}")
+        table = Tasks([one.row for one in found], [one.prompt for one in found], f"{ledger.description}; {self!r}")
         self._static.update(View(text=repr(table), html=Html(table._repr_html_())), live=False)  # noqa: S704
 
     def _turn(self, by: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Html, piece, table_html, table_text
-from seedance_nb._base.values import shorten
+from seedance_nb._base.values import ABSENT, read_json, set_at, shorten, to_path
 from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State, price_after
@@ -75,8 +75,11 @@ class Storyboard(ShownBatch):
             words, state = str(self.shots[at].get("prompt", "")), "new"
             if row is None and at in self._chained:  # the ledger may have it with another frame
                 found = session.ledger.search(session.prompt_of, 50, 0, words=words, model=items[at].name)
+                roles, takes = items[at].spec.roles, [one.row for one in found if one.row.take == items[at].take]
+                frame = to_path(roles.get("first_frame") or roles.get("frames", "/?"))
+                others = [set_at(read_json(one.body), frame, ABSENT) for one in takes]
                 why = f"shot {at} changes" if rows[at - 1] is None else "it continues another shot now"
-                state = f"stale: {why}" if any(one.prompt == words for one in found) else state
+                state = f"stale: {why}" if set_at(items[at].body, frame, ABSENT) in others else state
             number = numbers.get(items[at].intent, at + 1)
             state = state if number > at else f"the same as shot {number}"
             items[at] = replace(items[at], labels={**items[at].labels, "state": state})

@@ -391,7 +391,7 @@ class Tasks(Sequence[Row]):
             if file and Path(row.file).name == file:
                 still = still_of(poster_of(Path(row.file)), width=_STILL_WIDTH) if left > 0 else b""
                 left, file = left - len(still), _still_html(row, still)
-            rows.append([file, *cells, piece("task").format(name)])
+            rows.append([file, *cells, Html('<div style="max-width:30ch">{}</div>').format(piece("task").format(name))])
         return str(table_html(("video", *self._heads[:-1]), rows, self._note, self._lead))
 
 

@@ -145,6 +145,9 @@ def test_a_shot_that_is_left_out_or_comes_between_says_why_the_next_is_stale(
     assert states(board(session, [SHOTS[0], SHOTS[2]])) == ["done", "stale: it continues another shot now"]
     between = [SHOTS[0], {"prompt": "It yawns"}, *SHOTS[1:]]
     assert states(board(session, between)) == ["done", "new", "stale: shot 2 changes", "stale: shot 3 changes"]
+    for change in ({"take": 2}, {"seconds": 5}, {"return_last_frame": True}):
+        changed = board(session).replace(1, **change)
+        assert states(changed) == ["done", "new", "stale: shot 2 changes"], "it is edited, and continues the same shot"
     assert len(paying.charges) == 3
 
 

@@ -1,5 +1,6 @@
 """A provider on loopback that does what a test tells it, and keeps its own count of what it took and charged."""
 
+import itertools
 import json
 import socket
 import struct
@@ -35,6 +36,7 @@ class Provider:
         self.on_video: list[Any] = ["ok"]
         self.when_charged: Callable[[], None] = lambda: None
         self.uploads: list[bytes] = []
+        self._upload_numbers = itertools.count()
         self.assets: dict[str, str] = {}
         self.asset_looks: list[str] = []
         outer = self
@@ -99,7 +101,7 @@ class Provider:
 
     def _status(self, handler: BaseHTTPRequestHandler) -> None:
         if "/upload-url" in handler.path:
-            url = f"{self.url}/uploads/{len(self.uploads)}.png"  # a new one each time, as providers do
+            url = f"{self.url}/uploads/{next(self._upload_numbers)}.png"  # a new one each time, as providers do
             both = {"presigned_url": f"{url}?signature=1", "file_url": url}
             self._json(handler, 200, {"code": 200, "message": "success", "data": both})
             return
