@@ -37,14 +37,13 @@ _OWN_NAMES = (  # beginning with `stem_of`, as the functions here, `provenance`,
 LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
 
 
+SavedVideo = tuple[Path, str, MediaFacts]  # its final name, SHA-256 and facts
+
+
 class UnusableFile(Exception):
-    """A download that cannot be used; the text is a clause that says why. `file` is set if it is saved nevertheless."""
+    """A download that cannot be used, or may be incomplete: the text says which, and why. `file` is set if it is saved nevertheless."""
 
     file: Path | None = None
-
-
-class DoubtfulFile(UnusableFile):
-    """A playable download that may be incomplete, unless the next one is the same; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,22 +92,20 @@ def poster_of(file: Path) -> Path:
     return file.with_suffix(".jpg")
 
 
-def save_video(
-    part: Path, row: Row, spec: Spec, asked_s: float | None, known: Collection[str] = ()
-) -> tuple[Path, str, MediaFacts]:
-    """The final name, SHA-256 and facts of the video, saved with its request in it and a poster beside it. *reads files*, *writes files*. Raises: UnusableFile; DoubtfulFile if its hash is not in `known`; OSError."""
+def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: Collection[str]) -> SavedVideo:
+    """The video, saved with its request in it and a poster beside it. *reads files*, *writes files*. Raises: UnusableFile, also if it may be incomplete and its hash is not in `known`; OSError."""
     poster_part = part.with_suffix(".jpgpart")
     try:
         facts, why = _media.inspect(part, poster_part)
         if facts is None:
-            (kind, name), unusable = _media.media_kind(part), UnusableFile(why)
+            (kind, name), unusable = _media.media_kind(part), UnusableFile(f"cannot be used: {why}")
             if kind == "video" and name not in _media.ENDINGS:
                 unusable.file = part.replace(part.parent / f"{stem_of(row)}-unsupported.{name}")
             raise unusable
         hashed = sha256(part)
         doubts = _media.doubts(facts, asked_s)
         if doubts and hashed not in known:
-            raise DoubtfulFile("; ".join(doubts))
+            raise UnusableFile(f"may be incomplete: {'; '.join(doubts)}")
         # A QuickTime file plays in more browsers as MP4, and that name is in the notebook already.
         suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
         final = part.parent / f"{stem_of(row)}{suffix}"
@@ -126,12 +123,9 @@ def save_video(
 def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) -> ExtraResult:
     """Save an additional result under a final name that is not `taken`. *reads files*, *writes files*. Raises: UnusableFile; OSError."""
     kind, word = _media.media_kind(part)
-    if kind is None:
-        raise UnusableFile(word)
-    if word not in _media.ENDINGS:
-        raise UnusableFile(f"it is {word}, which is not supported")
-    if fault := _media.whole_fault(part, word):
-        raise UnusableFile(fault)
+    fault = "" if word in _media.ENDINGS else f"it is {word}, which is not supported" if kind else word
+    if kind is None or (fault := fault or _media.whole_fault(part, word)):
+        raise UnusableFile(f"cannot be used: {fault}")
     what = "last-frame" if kind == "image" and LAST_FRAME.search(row.body) else str(index + 1)
     final = part.parent / f"{stem_of(row)}-{what}{_media.ENDINGS[word]}"
     if str(final) in taken:  # a second image

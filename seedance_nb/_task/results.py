@@ -24,7 +24,7 @@ from seedance_nb._provider.status import TaskStatus, other_task, read_status
 from seedance_nb._provider.transport import access_policy, fetch_status, reach_with_key
 from seedance_nb._task import files as _files
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import DoubtfulFile, ExtraResult, UnusableFile, file_lock
+from seedance_nb._task.files import ExtraResult, SavedVideo, UnusableFile, file_lock
 from seedance_nb._task.send import TaskRun
 from seedance_nb._web.addresses import clean_url, host_of
 from seedance_nb._web.client import data_bytes, fetch_start
@@ -52,9 +52,6 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
         problem = f"Cannot save files in {flow.folder} ({on_disk(error)})."
     step = Step(_AFTER_DISK, f"call sd.task({row.name!r}).wait()")
     raise MediaError(problem, task=row.name, charged=row.charged, next_step=step)
-
-
-_Video = tuple[Path, str, MediaFacts]
 
 
 async def poll(flow: TaskRun, task_id: str, due: float = -math.inf) -> tuple[TaskStatus | None, Answer | None, str]:
@@ -164,7 +161,7 @@ class _Saving:
     def _url(self, index: int) -> str:
         return absolute_url(self.row.outputs[index], self.flow.endpoint.base_url)
 
-    async def _fetch(self, index: int) -> _Video | ExtraResult:
+    async def _fetch(self, index: int) -> SavedVideo | ExtraResult:
         flow, part = self.flow, _files.part_path(self.flow.folder, self.row, index)
         until = self._clock() + flow.bounds.total_s
         fault = DownloadError("dead", f"{self.row.provider} no longer lists it")
@@ -216,7 +213,7 @@ class _Saving:
         is_own = host_of(self._url(index)) == host_of(self.flow.endpoint.base_url)
         return is_own and self.flow.endpoint.secret is not None
 
-    async def _save(self, part: Path, index: int) -> _Video | ExtraResult:
+    async def _save(self, part: Path, index: int) -> SavedVideo | ExtraResult:
         """The download under its final name. *writes files*. Raises: DownloadError."""
         taken = {one.file for one in self._extras.values() if one.place != index}
         try:
@@ -229,9 +226,8 @@ class _Saving:
             is_final = bool(error.file) or hashed in self._rejected  # the same once more is what the provider has
             self._rejected.add(hashed)
             self._unsupported = error.file
-            problem = "may be incomplete" if isinstance(error, DoubtfulFile) else "cannot be used"
             saved = f"; it is saved as {error.file.name}" if error.file else ""
-            raise DownloadError("final" if is_final else "broken", f"the download {problem}: {error}{saved}") from error
+            raise DownloadError("final" if is_final else "broken", f"the download {error}{saved}") from error
         except OSError as error:
             raise DownloadError("disk", on_disk(error)) from error
         finally:
