@@ -135,10 +135,8 @@ class Server:
             return self.read(work)
         return seen
 
-    def share(
-        self, name: str, work: Callable[[dict[str, Any], float], tuple[T, dict[str, Any]]], *, wait: bool
-    ) -> T | None:
-        """The result of `work` for a state that all kernels share, which it replaces, and the server's time; None while another kernel has it, unless it should `wait`. *network*. Raises: LedgerError."""
+    def share(self, name: str, work: Callable[..., tuple[T, dict[str, Any]]], *, wait: bool) -> T | None:
+        """The result of `work` for a state that all kernels share, a dict which it replaces, and the server's time; None while another kernel has it, unless it should `wait`. *network*. Raises: LedgerError."""
 
         def shared(db: Connection, now: float, _: Any) -> T | None:
             lock = "FOR UPDATE" if wait else "FOR UPDATE SKIP LOCKED"

@@ -32,7 +32,6 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
     """The key of a provider; prompts for it if none is set yet.
 
     The input is hidden, does not appear in a cell or the history, and stays in this process.
-
     A key in the environment or in Colab's secrets takes precedence: then there is no prompt.
 
     The parameters:

@@ -16,9 +16,7 @@ from seedance_nb._form.model.fields import Field, defined_names, entry_of, extra
 from seedance_nb._schema.validator import fits
 
 _OPEN_ITEMS = 3  # entries of longer lists are folded
-_AT_FIRST = (
-    40  # entries that are built at first, and each time that "Show 40 more" is pressed: each takes some milliseconds
-)
+_AT_FIRST = 40  # entries that are built at first, and with each "Show 40 more": each takes some milliseconds
 _NAME = Html('<span class="sdn-name">Name</span>')
 _WRONG = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
 
