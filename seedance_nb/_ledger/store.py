@@ -47,9 +47,7 @@ class Store:
         self._error: Exception | None = None  # the latest one
         self._salvage = salvage
         self._journal = _journal.journal_path(path)
-        self.rescue_file = path.with_name(
-            f"{path.name}.rescue.jsonl"
-        )  # ids that neither file could take, in its format
+        self.rescue_file = path.with_name(f"{path.name}.rescue.jsonl")  # for ids that neither file could take
         self._draft = self._journal.with_name(f"{self._journal.name}.new")
         self.lock, self._journal_lock = threading.RLock(), _journal.JournalLock(self._journal)
         self.reading = threading.Lock()  # taken after `lock` where both are

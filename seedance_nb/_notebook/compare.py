@@ -147,10 +147,8 @@ def rows_of(table: Any) -> list[dict[str, Any]]:
     if len({*names}) < len(names):
         raise errors.argument_error("table", "has two columns with the same name", str(table))
     if not all(hasattr(row, "keys") and all(isinstance(name, str) for name in dict(row)) for row in rows):
-        message = (
-            "must be a dict of lists, rows as dicts, a DataFrame or the path of a CSV file, with names that are text"
-        )
-        raise errors.argument_error("table", message, table)
+        text = "must be a dict of lists, rows as dicts, a DataFrame or the path of a CSV file, with names that are text"
+        raise errors.argument_error("table", text, table)
     empty = ("", None) if names else ()
     filled = ({name: value for name, value in dict(row).items() if value not in empty} for row in rows)
     return [row for row in filled if row or not names]

@@ -76,9 +76,8 @@ class Engine:
                 time.sleep(_TICK_S)
         except KeyboardInterrupt:
             self.is_ending = self._is_closed = True
-            _report(
-                "Stopped waiting. What was sent has an unknown outcome: you may have been charged. See sd.tasks(), or `seedance tasks` in a terminal."
-            )
+            text = "Stopped waiting. What was sent has an unknown outcome: you may have been charged. See sd.tasks(), or `seedance tasks` in a terminal."
+            _report(text)
 
     def _waiting(self, passed: float) -> list[Delivery]:
         """The requests to wait for; if there are none, no further one is accepted."""
