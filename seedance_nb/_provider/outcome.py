@@ -182,9 +182,8 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
 def free_value(spec: Spec, answer: Answer) -> dict[str, Any]:
     """The JSON of a successful free call. *pure*. Raises: Refused and its subclasses; SeedanceError for any other response."""
     if spec.errors is None or not isinstance(answer.value, dict) or answer.redirect:
-        problem = f" ({answer.problem})" if answer.problem else ""
-        problem = f"a response (HTTP {answer.status}) that does not match the schema{problem}"
-        raise SeedanceError(f"{spec.provider} returned {problem}.")
+        text = f"{spec.provider} returned a response (HTTP {answer.status}) that does not match the schema"
+        raise SeedanceError(f"{text} ({answer.problem})." if answer.problem else f"{text}.")
     code = _code(spec.errors, answer)
     if answer.is_success and (str(code) in spec.errors.ok or not code):
         return answer.value
