@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-ERROR = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 EXPORT_UP_TO = 100_000_000  # most bytes of video that one page takes
 COLUMNS = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(260px,100%),1fr));gap:16px;align-items:start"
 """Videos side by side, not narrower than a player's own buttons need."""
@@ -328,7 +327,7 @@ def facts_html(video: Video, source: str, requested: str = "", extras: Sequence[
     further = [line for line in (video.facts.remark if video.facts else "", *extras) if line]
     return piece("facts").format(
         asked=requested, got=result_text(video.facts), task=piece("task").format(video.task),
-        warning=Html('<div style="{}">Differs from the request: {}</div>').format(ERROR, off) if off else "",
+        warning=piece("differs").format(off) if off else "",
         download=_player.download_html(video.path, source, slug(video.asked.get("prompt", ""))),
         beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
     )  # fmt: skip
