@@ -153,15 +153,20 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         oddities.append(Oddity(pointer=f"{content.pointer}/example", message=message))
     inputs = tuple(name for name, child in body.get("properties", {}).items() if find(child, "/x-inputs") is True)[:1]
     has_task, env, calls = "x-task" in root.value, root.value.get("x-env", {}), root.table("x-calls", optional=True)
-    if not has_task and body.get("type") == "object":  # in the URL, and fields like the body's
+    if not has_task:  # in the URL and the headers, and fields like the body's
         parameters: dict[str, Any] = {"properties": {}, "required": []}
         with suppress(SpecError):  # a bad parameter does not block the body
             parameters, _ = body_schema(root, _operations.parameters_of(root, item, operation), operation.pointer)
-        own = body.get("properties", {})
-        names = {name: child for name, child in parameters["properties"].items() if name not in own}
-        body["properties"] = names | own
-        body["required"] = [*filter(names.get, parameters["required"]), *body.get("required", ())]
-        body |= {DEFINED_NAMES: [*names, *body[DEFINED_NAMES]]} if DEFINED_NAMES in body else {}
+        is_object, own = body.get("type") == "object", body.get("properties", {})
+        names = {name: child for name, child in parameters["properties"].items() if is_object and name not in own}
+        if lost := [name for name in parameters["properties"] if name not in names]:
+            why = "the body has fields with these names" if is_object else "the body is not an object"
+            message = f"not in the form, because {why}: the parameters {', '.join(lost)}"
+            oddities.append(Oddity(pointer=f"{operation.pointer}/parameters", message=message))
+        if names:
+            required = [*filter(names.get, parameters["required"]), *body.get("required", ())]
+            body |= {"properties": names | own, "required": required}
+            body |= {DEFINED_NAMES: [*names, *body[DEFINED_NAMES]]} if DEFINED_NAMES in body else {}
     responses = operation.table("responses", optional=True)
     task, replies = tables.task_table(root, responses) if has_task else None, {}
     if task:

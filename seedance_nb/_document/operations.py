@@ -14,6 +14,11 @@ from seedance_nb._document.tables import Table
 METHODS = ("post", "put", "patch", "delete", "query")
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _MOST_HOPS, _MOST_LISTED, _LONGEST = 20, 12, 2_000
+_COLLECTIONS = {
+    "multi": ("form", True),
+    "ssv": ("spaceDelimited", False),
+    "pipes": ("pipeDelimited", False),
+}  # of Swagger 2.0
 _NO_PARAMETERS = ("accept", "content-type", "authorization")  # headers that the request has anyway
 
 
@@ -75,15 +80,27 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
 
 
 def parameters_of(root: Table, *tables: Table) -> dict[str, Any]:
-    """The parameters of a path item and its operation as the schema of an object, each marked `x-in`. *pure*."""
+    """The parameters of a path item and its operation as the schema of an object, each marked with its `x-in`, `x-style` and `x-explode`. *pure*."""
     every = [one for table in tables for one in _parameters(root.value, table.value)]
     places = ("path", "query", "header", "cookie")
     own = {one["name"]: one for one in every if one["in"] in places and one["name"].lower() not in _NO_PARAMETERS}
-    fields = {}
-    for name, one in own.items():
-        schema = one["schema"] if isinstance(one.get("schema"), dict) else {"type": one.get("type", "string")}
-        fields[name] = {"description": one.get("description", ""), **schema, "x-in": one["in"]}
+    fields = {name: {"description": one.get("description", ""), **_parameter_schema(one)} for name, one in own.items()}
     return {"type": "object", "properties": fields, "required": [name for name in own if own[name].get("required")]}
+
+
+def _parameter_schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter, with its place, style and whether each item is written for itself."""
+    place = parameter["in"]
+    usual = "form" if place in ("query", "cookie") else "simple"
+    schema, style, explode = parameter.get("schema"), str(parameter.get("style", usual)), parameter.get("explode")
+    if (content := find(parameter, "/content/application~1json")) is not ABSENT:
+        schema, style = find(content, "/schema"), "json"
+    elif not isinstance(schema, dict):  # Swagger 2.0
+        schema = {key: parameter[key] for key in parameter if key not in ("in", "name", "required", "description")}
+        style, explode = _COLLECTIONS.get(str(parameter.get("collectionFormat")), (usual, False))
+    schema = schema if isinstance(schema, dict) else {}
+    is_apart = style == "form" if explode is None else explode is True
+    return {**schema, "x-in": place, "x-style": style, "x-explode": is_apart}
 
 
 def _parameters(document: Mapping[str, Any], item: Any) -> list[dict[str, Any]]:

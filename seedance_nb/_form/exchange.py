@@ -6,11 +6,12 @@ import keyword
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from pprint import pformat
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, shorten, to_pointer
@@ -40,7 +41,7 @@ _PIECE = re.compile(
     | (?P<plain>[^\s\\'"$`;|&<>]+ | .)""",
     re.DOTALL | re.VERBOSE,
 )
-_SIGNS = {"header": ": ", "cookie": "="}  # of a parameter that is not in the URL
+_STARTS = {"label": (".", "."), "matrix": (";", ";"), "simple": ("", ",")}  # of a parameter, and between its parts
 WIDTH = 88
 PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
 """The parameters of `sd.generate`: a field with such a name goes into `extra`."""
@@ -143,14 +144,18 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     """A curl command for a POSIX shell that sends exactly this body; the shell fills in the key, and `$BASE_URL` if the schema has no URL. *pure*. Raises: ValueError for values that JSON does not allow."""
     json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
     fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
-    found = {name: find(child, "/x-in") for name, child in fields.items() if name in body}
-    texts = {name: (place, plain(body[name])) for name, place in found.items() if place is not ABSENT}
+    given = {name: child for name, child in fields.items() if name in body and find(child, "/x-in") is not ABSENT}
+    texts = {name: _parameter(name, body[name], child) for name, child in given.items()}
     body = {name: value for name, value in body.items() if name not in texts} if texts else body
-    options = [f"--{at} {_quoted(name + _SIGNS[at] + text)}" for name, (at, text) in texts.items() if at in _SIGNS]
-    inside = {name: quote(text, safe="") for name, (place, text) in texts.items() if place == "path"}
-    path = re.sub(r"\{([^{}]*)\}", lambda name: inside.get(name[1], name[0]), spec.path)
-    query = {name: text for name, (place, text) in texts.items() if place == "query"}
-    path += f"?{urlencode(query)}" if query else ""
+    at = {
+        place: [name for name in texts if given[name]["x-in"] == place]
+        for place in ("path", "query", "header", "cookie")
+    }
+    options = [f"--header {_quoted(f'{name}: {texts[name]}')}" for name in at["header"]]
+    options += [f"--cookie {_quoted(texts[name])}" for name in at["cookie"]]
+    path = re.sub(r"\{([^{}]*)\}", lambda name: texts[name[1]] if name[1] in at["path"] else name[0], spec.path)
+    query = "&".join(texts[name] for name in at["query"] if texts[name])
+    path += f"?{query}" if query else ""
     url = _quoted(spec.server + path)
     if not spec.server:
         url = f'"${_variable(spec.base_env, "BASE_URL")}"{_quoted(path) if path else ""}'
@@ -163,6 +168,23 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
         quoted = f'"{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'{_quoted(head)}"{variable}"'
         lines.append(f"--header {quoted}")
     return " \\\n  ".join([*lines, *options, *_body_options(spec, body)])
+
+
+def _parameter(name: str, value: Any, schema: dict[str, Any]) -> str:
+    """A parameter as it stands in a request, in the styles of OpenAPI 3."""
+    style, is_apart = schema["x-style"], schema["x-explode"]
+    encode = partial(quote, safe="") if schema["x-in"] in ("path", "query") else str
+    comma = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}.get(style, ",")
+    items = value if isinstance(value, list) and style != "json" else [value]
+    pairs = [(name, encode(plain(one))) for one in items]
+    if is_object := isinstance(value, dict) and style != "json":
+        pairs = [(f"{name}[{key}]" if style == "deepObject" else key, encode(plain(one))) for key, one in value.items()]
+    if not is_apart and style != "deepObject":
+        pairs = [(name, comma.join(f"{encode(key)}{comma}{text}" if is_object else text for key, text in pairs))]
+    start, between = _STARTS.get(style, ("", "&"))
+    has_name = style not in ("simple", "label") and schema["x-in"] != "header"
+    is_named = has_name or (is_object and is_apart)
+    return start + between.join(f"{encode(key)}={text}" if is_named else text for key, text in pairs)
 
 
 def _body_options(spec: Spec, body: Any) -> Iterator[str]:

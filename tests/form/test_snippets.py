@@ -439,6 +439,60 @@ def test_the_parameters_of_a_request_are_fields_and_stand_where_the_document_say
     assert "Accept" not in form.spec.body["properties"]
 
 
+LIST, OBJECT = ["a b", "c"], {"x": 1, "y": "z"}
+STYLES: list[tuple[str, Any, dict[str, Any], str]] = [  # as OpenAPI 3 and Swagger 2.0 define them
+    ("query", LIST, {}, "?p=a%20b&p=c'"),
+    ("query", LIST, {"explode": False}, "?p=a%20b,c'"),
+    ("query", LIST, {"style": "spaceDelimited"}, "?p=a%20b%20c'"),
+    ("query", LIST, {"style": "pipeDelimited"}, "?p=a%20b%7Cc'"),
+    ("query", OBJECT, {}, "?x=1&y=z'"),
+    ("query", OBJECT, {"explode": False}, "?p=x,1,y,z'"),
+    ("query", OBJECT, {"style": "deepObject", "explode": True}, "?p%5Bx%5D=1&p%5By%5D=z'"),
+    ("query", OBJECT, {"content": {"application/json": {"schema": {"type": "object"}}}}, "?p=%7B%22x%22%3A%201"),
+    ("query", [], {}, "/make'"),
+    ("path", LIST, {}, "/make/a%20b,c'"),
+    ("path", OBJECT, {}, "/make/x,1,y,z'"),
+    ("path", OBJECT, {"explode": True}, "/make/x=1,y=z'"),
+    ("path", LIST, {"style": "label"}, "/make/.a%20b,c'"),
+    ("path", LIST, {"style": "label", "explode": True}, "/make/.a%20b.c'"),
+    ("path", LIST, {"style": "matrix"}, "/make/;p=a%20b,c'"),
+    ("path", LIST, {"style": "matrix", "explode": True}, "/make/;p=a%20b;p=c'"),
+    ("path", "a", {"style": "matrix"}, "/make/;p=a'"),
+    ("header", LIST, {}, "--header 'p: a b,c'"),
+    ("header", OBJECT, {"explode": True}, "--header 'p: x=1,y=z'"),
+    ("cookie", "a", {}, "--cookie 'p=a'"),
+    ("query", LIST, {"items": {"type": "string"}}, "?p=a%20b,c'"),
+    ("query", LIST, {"items": {"type": "string"}, "collectionFormat": "multi"}, "?p=a%20b&p=c'"),
+    ("query", LIST, {"items": {"type": "string"}, "collectionFormat": "pipes"}, "?p=a%20b%7Cc'"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "keys", "text"), STYLES)
+def test_a_parameter_is_written_in_the_style_that_its_document_names(
+    place: str, value: Any, keys: dict[str, Any], text: str
+) -> None:
+    kind = {"list": "array", "dict": "object", "str": "string"}[type(value).__name__]
+    parameter = {"name": "p", "in": place, **keys}
+    parameter |= {"type": kind} if "items" in keys else {} if "content" in keys else {"schema": {"type": kind}}
+    document = api("3.1.0", {"type": "object", "properties": {}})
+    path = "/make/{p}" if place == "path" else "/make"
+    document["paths"] = {path: {"post": document["paths"]["/make"]["post"] | {"parameters": [parameter]}}}
+    spec = sd.spec(document | {"servers": [{"url": "https://e.com"}]})
+    assert sd.check(spec, p=value) == ()
+    assert text in to_curl(spec, {"p": value})
+
+
+def test_a_parameter_that_has_no_place_in_the_form_is_an_oddity() -> None:
+    identifier = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    bodies = {"the body is not an object": {"type": "array"}, "the body has fields with these names": {"type": "object", "properties": {"id": {}}}}  # fmt: skip
+    for why, body in bodies.items():
+        document = api("3.1.0", body)
+        document["paths"]["/make"]["post"]["parameters"] = [identifier]
+        (oddity,) = sd.spec(document).oddities
+        assert oddity.message == f"not in the form, because {why}: the parameters id"
+        assert oddity.pointer == "/paths/~1make/post/parameters"
+
+
 def test_python_names_the_operation_and_the_media_type_that_were_chosen() -> None:
     document = api("3.1.0", {"type": "object", "properties": {}})
     (path,) = document["paths"]
