@@ -51,17 +51,14 @@ _UNQUOTED = re.compile(r"[A-Za-z0-9 _.:,/=+-]*")
 MOST_BYTES = 50_000_000
 
 
-def read_values(text: str) -> dict[str, Any]:
-    """The object in a JSON text or a curl command's body. *pure*: no shell runs, no file is read. Raises: ValueError with the reason."""
+def read_values(text: str) -> Any:
+    """The value in a JSON text or a curl command's body. *pure*: no shell runs, no file is read. Raises: ValueError with the reason."""
     # No line of JSON can start with a command: inside strings a new line is escaped.
     command = _CURL.search(text)
     try:
-        value = _of_curl(text[command.end(1) :]) if command else read_json(text)
+        return _of_curl(text[command.end(1) :]) if command else read_json(text)
     except ValueError as error:
         raise (error if command else ValueError(f"neither JSON nor a curl command: {error}")) from None
-    if not isinstance(value, dict):
-        raise ValueError("values must be an object: a request body, or fields by their names")  # noqa: TRY004 - as for text
-    return value
 
 
 def _of_curl(text: str) -> Any:

@@ -15,7 +15,7 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 from seedance_nb._base.faults import LOG
 from seedance_nb._base.html import Html, escape, request_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_path, to_pointer
+from seedance_nb._base.values import ABSENT, find, json_text, to_path, to_pointer
 from seedance_nb._check.check import build_body, check, masked, warnings
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
@@ -93,10 +93,8 @@ class Form:
 
     @values.setter
     def values(self, values: dict[str, Any] | str) -> None:
-        is_object = self._root.kind in ("group", "object", "map")
-        read = exchange.read_values if is_object else read_json
-        body = read(values) if isinstance(values, str) else values
-        if not isinstance(body, dict) and is_object:
+        body = exchange.read_values(values) if isinstance(values, str) else values
+        if not isinstance(body, dict) and self._root.kind in ("group", "object", "map"):
             raise ValueError("values must be an object: a request body, or fields by their names")
         built = body_of(self.spec, body)  # a copy
         checked = check(self.spec, built)

@@ -337,8 +337,22 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_no_request_is_refused_in_words(text: str) -> None:
+    form = sd.form(PRO)
     with pytest.raises(ValueError, match=REFUSED[text]):
-        read_values(text)
+        form.values = text
+
+
+@pytest.mark.parametrize("body", [{"a": "x"}, {"b": 1}])
+def test_a_form_of_alternatives_takes_its_own_curl_command(body: dict[str, Any]) -> None:
+    branches = [{"type": "object", "required": [name], "properties": {name: {"type": kind}}} for name, kind in (("a", "string"), ("b", "integer"))]  # fmt: skip
+    form = sd.form(api("3.1.0", {"oneOf": branches}))
+    form.values = body
+    command = form.to_curl()
+    form.values = {}
+    form.values = command
+    assert form.values == body
+    with pytest.raises(ValueError, match="neither JSON nor a curl command"):
+        form.values = "not one"
 
 
 def test_a_key_in_a_pasted_command_goes_nowhere() -> None:
