@@ -35,6 +35,8 @@ from seedance_nb._web.client import AccessPolicy, parse_url, put_bytes
 MARK = "x-seedance-simulator"  # the header of every response
 _MOST_QUEUED, _LEAST_PX, _LOOK_S = 64, 64, 0.1
 _LIMITS = Limits(memory=1536 * 1024**2, cpu_s=120, wall_s=180)
+_RATIO = re.compile(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
+_SIZE = re.compile(r"([1-9][0-9]{1,3})(?:x([1-9][0-9]{1,3})|p)")
 _UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 MOST_BYTES = 64 * 1024**2
 _MOST_PAINTERS = min(4, os.cpu_count() or 1)
@@ -261,21 +263,17 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
 
 def size_of(spec: Spec, values: dict[str, Any]) -> tuple[int, int]:
     """Width and height in px, both even, of the video for a request's values by role: from the price table, or by names such as 720p, 1280x720 and 16:9. *pure*."""
-    resolution, ratio = str(values.get("resolution", "720p")), str(values.get("ratio", ""))
-    (across, down), lines = _numbers(r"([1-9]\d{0,3}):([1-9]\d{0,3})", ratio) or (16, 9), 720
+    resolution = str(values.get("resolution", "720p"))
+    ratio, size = _RATIO.fullmatch(str(values.get("ratio", ""))), _SIZE.fullmatch(resolution)
+    across, down = map(int, ratio.groups()) if ratio else (16, 9)
     if documented := spec.price.sizes.get(resolution, {}).get(f"{across}:{down}"):
         return documented[0], documented[1]
-    if size := _numbers(r"([1-9]\d{1,3})x([1-9]\d{1,3})", resolution):
-        (across, down), lines = size, min(size)
-    elif named := _numbers(r"([1-9]\d{1,3})p", resolution):
-        (lines,) = named
+    lines = int(size[1]) if size else 720
+    if size and size[2]:
+        across, down = lines, int(size[2])
+        lines = min(across, down)
     width, height = (round(Fraction(side * lines, min(across, down) * 2)) * 2 for side in (across, down))
     return (width, height) if min(width, height) >= _LEAST_PX and width * height <= 2560 * 1440 else (1920, 1080)
-
-
-def _numbers(pattern: str, text: str) -> list[int]:
-    match = re.fullmatch(pattern, text, re.ASCII)
-    return [int(number) for number in match.groups()] if match else []
 
 
 async def _job(spec: Spec, body: dict[str, Any], folder: Path, fetch: Fetch) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class ListControl(Entries):
 
     def _build(self) -> Any:
         self.uploaded: dict[str, tuple[str, str]] = {}  # name and small picture of a file by its URL
-        self.account = self._factory.account if self.field.media else None
+        self.account: Any = self._factory.account if self.field.media else None
         if self.account:
             self._state = self._factory.html("", "sdn-state")
         if self.account and "upload" in self._factory.spec.calls:
@@ -79,9 +79,9 @@ class ListControl(Entries):
 
     def register(self, entry: TextEntry) -> None:
         """Register an entry's URL as an asset, and replace it with the asset's. *network*."""
-        if self.account is None or entry.text.value.startswith("asset://"):
-            return
         url = entry.text.value
+        if url.startswith("asset://"):
+            return
 
         def put(asset: str) -> None:
             if entry in self._entries and entry.text.value == url:
@@ -97,9 +97,8 @@ class ListControl(Entries):
             still = still_of(bytes(file["content"]), 4_000, 120) if self.field.media == "image" else b""
             shown = str(file["name"]), data_url(still, "image/jpeg") if still else ""
             self._show_state(f"Uploading {shown[0]}…")
-            if self.account:
-                upload = self.account().upload(bytes(file["content"]), shown[0])
-                self._when(upload, partial(self._add_uploaded, shown))
+            upload = self.account().upload(bytes(file["content"]), shown[0])
+            self._when(upload, partial(self._add_uploaded, shown))
 
     def _add_uploaded(self, shown: tuple[str, str], url: str) -> None:
         self.uploaded[url] = shown
