@@ -270,7 +270,7 @@ def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
     safe = quote(task_id, safe="")
     if task.id_parameter:
         return Request(method="GET", url=f"{base_url}{task.status_path}?{task.id_parameter}={safe}")
-    return Request(method="GET", url=base_url + re.sub(r"\{[^}]*\}", safe, task.status_path))
+    return Request(method="GET", url=base_url + re.sub(r"\{[^{}]*\}", safe, task.status_path))
 
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
