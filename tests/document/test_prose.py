@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seedance_nb as sd
@@ -165,6 +165,10 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("a_b", "string", "必传 a_b 或 c_d", ("required_any", "c_d")),
         ("a", "boolean", "Not available when a `b` is set.", ("exclusive", "b")),
         ("mode", "string", "'slow' | 'quick'", ("enum", "slow", "quick")),
+        ("kind", "integer", "类型：0：慢，但准。1：快。2：最快", ("enum", "0", "1", "2")),
+        ("ratio", "string", "Only 1:1 ratio is supported for now", ("enum", "1:1")),
+        ("data", "string", "Required when type is RAW.", ("required_when", "type")),
+        ("n", "integer", "当前只支持配置为 1。", ("enum", "1")),
         ("model_name", "string", "模型名称:ab-1、ab-2", ("enum", "ab-1", "ab-2")),
     ],
 )
@@ -222,6 +226,8 @@ def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, n
         ("Steps. Low (6–20) for a draft, high (40–50) for the rest", "n", "integer"),
         ("One of 4000, 9000; bigger jobs are clamped to ≤2000", "n", "integer"),
         ("Only PNG or XYZ files", "image_url", "string"),
+        ("支持 mp4、xyz、mov。", "video_url", "string"),
+        ("类型：0：慢。1：快，2，最快", "kind", "integer"),
         ("The result is as long as the audio (5s to 15 min)", "image_url", "string"),
         ("A positive number with up to two decimal places", "n", "number"),
         ("How many on a page. The default page limit is 10.", "n", "integer"),
@@ -384,6 +390,7 @@ def test_a_request_without_a_prompt_is_not_read() -> None:
     assert sd.spec(PAGE).rules != ()
 
 
+@settings(deadline=None)
 @given(
     st.text(max_size=300),
     st.sampled_from(["image_url", "prompt", "n"]),
@@ -410,6 +417,7 @@ TWINS = [  # what a field is, and one limit in both languages
 ]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(TWINS), NUMBERS)
 def test_a_limit_is_the_same_in_both_languages(twin: tuple[str, str, str, str], number: int) -> None:
     name, kind, *sentences = twin
@@ -417,6 +425,7 @@ def test_a_limit_is_the_same_in_both_languages(twin: tuple[str, str, str, str], 
     assert english == chinese != set()
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(TWINS),
     NUMBERS,
@@ -429,6 +438,7 @@ def test_no_limit_is_certain_that_is_advice_or_an_example(
     assert all(said(frame.format(sentence.format(number)), name, kind) == set() for sentence in sentences)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(TWINS),
     NUMBERS,
@@ -443,6 +453,7 @@ def test_markup_changes_no_limit_and_every_quote_is_exact(
     assert all(rule.quote and rule.quote in marked for rule in read_rules(name, kind, marked))
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS)
 def test_of_two_different_bounds_the_one_counts_that_refuses_less(first: int, second: int) -> None:
     both = f"Pictures up to {first} MB. Films up to {second} MB."
@@ -452,6 +463,7 @@ def test_of_two_different_bounds_the_one_counts_that_refuses_less(first: int, se
     }
 
 
+@settings(deadline=None)
 @given(
     NUMBERS,
     NUMBERS,
@@ -465,12 +477,14 @@ def test_a_special_value_beside_a_range_is_not_refused(low: int, more: int, spec
     assert (kind, lowest, highest) == ("range", min(low, special), max(low + more, special))
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS)
 def test_a_bound_of_each_file_is_not_one_of_all(each: int, total: int) -> None:
     text = f"Each clip at most {each} s. All clips together at most {total} s in total."
     assert said(text, "video_urls", "array") == {("seconds", ("to", each)), ("total_seconds", ("to", total))}
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["more", "less"]), NUMBERS)
 def test_a_negation_turns_a_bound(word: str, number: int) -> None:
     closed, opened = {"more": ("to", "over"), "less": ("from", "under")}[word]
@@ -507,6 +521,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=40).map(" ".join))
 def test_no_words_of_limits_in_any_order_break_the_reader(description: str) -> None:
     for rule in read_rules("image_urls", "array", description):
