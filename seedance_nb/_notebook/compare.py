@@ -199,7 +199,7 @@ class Sweep(ShownBatch):
         super().__init__(session, items, **options)
         names = dict.fromkeys(name for item in items for name in item.labels)
         varying = [name for name in names if len({str(item.labels.get(name)) for item in items}) > 1] or [*names]
-        first, fixed = self.items[0], (*varying, "prompt")
+        first, fixed = self.items[0], (*varying, "prompt", "model")  # its name is there
         prompt = "" if "prompt" in varying else values_by_role(first.spec, first.body).get("prompt", "")
         same = [f"{name} {one}" for name, one in first.fields.items() if not (name in fixed or isinstance(one, dict))]
         title = "Takes" if names.keys() == {"take"} else "Sweep"

@@ -164,7 +164,7 @@ class Task:
             name = f"{row.name}{' (SIMULATED)' if row.simulated else ''}"
             trouble = f"; {quote_lines(row.error)}" if row.error else ""
             free = "\nNothing is charged in the simulator." if row.simulated else ""
-            text = f"{name} is still {state_text(row)} after {timeout or 0:g} s{trouble}. Stopped waiting; the task itself continues.{free}"
+            text = f"{name} is still {state_text(row)}{f' after {timeout:g} s' if timeout else ''}{trouble}. Stopped waiting; the task itself continues.{free}"
             step = f"wait for it again with sd.task({row.name!r}).wait()"
             raise WaitTimeout(text, task=row.name, charged=None if free else row.charged, next_step=step)
         return self.show(future.result())

@@ -309,6 +309,7 @@ def test_a_timeout_stands_in_the_models_place_and_the_task_goes_on(session: sd.S
     paying.on_status = ["running"]
     (error,) = compared(session, [T2V]).generate(confirm=True, timeout=0)
     assert isinstance(error, sd.WaitTimeout)
+    assert " after " not in str(error), "no time was waited for it alone"
     paying.on_status = ["success"]
     assert session.task(error.task).wait(30).path.exists()
     assert len(paying.charges) == 1

@@ -300,6 +300,7 @@ def test_takes_of_a_task_or_a_model_begin_with_those_that_exist(session: sd.Sess
             (take, task.row.body) for take in (1, 2, 3)
         ]
         assert takes.due == [1, 2]
+        assert takes._title[3].count("seedance") == 1, "the model's name is there once"
     for wrong in (0, True, 1.5, "3"):
         with pytest.raises(sd.InvalidInput):
             sd.takes(task, wrong)  # type: ignore[arg-type]
