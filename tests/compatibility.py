@@ -1,7 +1,8 @@
 """`python tests/compatibility.py`: the quickstart with other versions, each in an environment of its own; the table is its output.
 
-It is no part of the usual run: it takes about ten minutes and needs uv, the package index, and Chromium for the rows that name a
-page. `--write` puts the table into the documentation; words choose rows, as in `python tests/compatibility.py ipykernel 3.13`.
+It is no part of the usual run: it takes about ten minutes and needs uv, the package index, Chromium for the rows that name a page, and Python
+3.11 to 3.13, on the PATH or from uv's downloads. `--write` puts the table into the documentation; words choose rows, as in
+`python tests/compatibility.py ipykernel 3.13`.
 """
 
 import json
