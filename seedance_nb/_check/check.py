@@ -262,15 +262,15 @@ def call_request(call: Call, base_url: str, query: Mapping[str, str | list[str]]
     return Request(method=call.method.upper(), url=f"{base_url}{call.path}{parameters}", body=body)
 
 
-def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
-    """The status request of a task; its id is escaped and cannot change the path. *pure*. Raises: SpecError without `x-task`."""
+def status_request(spec: Spec, base_url: str, task_id: str, path: str = "") -> Request:
+    """The status request of a task, or the one for its result at a `path`; its id is escaped and cannot change the path. *pure*. Raises: SpecError without `x-task`."""
     task = spec.task
     if task is None:
         raise SpecError("the schema has no x-task table, so a task cannot be tracked", file=spec.file)
     safe = quote(task_id, safe="")
-    if task.id_parameter:
+    if task.id_parameter and not path:
         return Request(method="GET", url=f"{base_url}{task.status_path}?{task.id_parameter}={safe}")
-    return Request(method="GET", url=base_url + re.sub(r"\{[^{}]*\}", safe, task.status_path))
+    return Request(method="GET", url=base_url + re.sub(r"\{[^{}]*\}", safe, path or task.status_path))
 
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:

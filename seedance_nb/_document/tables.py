@@ -83,6 +83,7 @@ class TaskTable:
     deadline: float = 7200  # seconds that a task may take
     rate: float = 0  # most requests a second, 0 if unknown
     batch: "Call | None" = None  # answers for many tasks
+    result: "Call | None" = None  # answers with the result of a task that is done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ class Call:
     method: str
     path: str
     reply: dict[str, Any]
-    value: str
+    value: str = ""
     put: str = ""
     ready: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
@@ -161,11 +162,12 @@ def task_table(root: Table, responses: Table) -> TaskTable:
                    for one in (packaged("_words"), table.get("words", {})))  # fmt: skip
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
-    rest = _arguments(table, "follow", "words", "failed-codes", "poll", "batch") | _arguments(table.get("poll", {}))
-    batch = call_of(root, root.table("x-task").table("batch")) if "batch" in table else None
-    if batch and batch.method != "get":
-        raise root.error("the call for many tasks must be a GET", "x-task", "batch")
-    return TaskTable(batch=batch, id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
+    names = [name for name in ("batch", "result") if name in table]
+    rest = _arguments(table, "follow", "words", "failed-codes", "poll", *names) | _arguments(table.get("poll", {}))
+    calls: dict[str, Any] = {name: call_of(root, root.table("x-task").table(name)) for name in names}
+    if other := [name for name, call in calls.items() if call.method != "get"]:
+        raise root.error("this call must be a GET", "x-task", *other)
+    return TaskTable(**calls, id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
                      id_parameter=parameter if where == ["query"] else "", words=dict([*own, *common, *own]),
                      failed_codes=tuple(map(str, table.get("failed-codes", ()))))  # fmt: skip
 

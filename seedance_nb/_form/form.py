@@ -67,8 +67,7 @@ class Form:
         self._group = group = self._tree if isinstance(self._tree, GroupControl) else None
         fields = [*group.widgets, *group.add_fold()] if group else [self._tree.widget]
         self._tree.show(self._start)
-        self._summary: Any = None  # both are created with the first problem: each widget takes 0.1 ms
-        self._jump_box: Any = None
+        self._summary: Any = None  # created with the first problem, as the box of the jumps: each widget takes 0.1 ms
         self._jumps: dict[str, Any] = {}  # buttons that go to the field at a path
         notice = escape(packaged("_form")["evidence"].get(spec.evidence, "").format(spec.provider or "the provider"))
         groups = [one for one in (self._root, *self._root.children) if one.path in ((), spec.inputs) and one.help]
@@ -293,12 +292,14 @@ class Form:
             traits = {"tooltip": "Go to this field", "description": in_words(path, self._labels)}
             self._jumps[path] = self._factory.button(partial(self._focus, path), "sdn-jump", **traits)
         buttons = [self._jumps[path] for path in paths]
-        if self._summary is not None:
-            self._summary.value, self._jump_box.children = text, buttons
-        elif shown:
-            self._summary = self._factory.html(text, "sdn-summary")
-            self._jump_box = self._factory.box(W.HBox, buttons, "sdn-jumps")
+        if shown and self._summary is None:
+            self._summary, self._jump_box = (
+                self._factory.html(text, "sdn-summary"),
+                self._factory.box(W.HBox, buttons, "sdn-jumps"),
+            )
             self.widget.children += (self._summary, self._jump_box)
+        elif self._summary is not None:
+            self._summary.value, self._jump_box.children = text, buttons
 
     def _static(self) -> tuple[str, Html]:
         return repr(self), request_html(json_text(self.shown()))

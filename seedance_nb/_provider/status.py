@@ -38,7 +38,7 @@ class TaskStatus:
 def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None, task: str = "") -> TaskStatus | None:
     """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. At an undocumented place a word counts only beside the id `task`, or "done" beside a result URL: it may be about the call itself. *pure*."""
     stated, outputs, own = find(answer, table.state), tuple[str, ...](), list[dict[str, Any]]()
-    is_open = isinstance(stated, str) and stated.strip() and _state(table, stated) is not State.DONE
+    is_open = isinstance(stated, str) and stated.strip() and state_of(table, stated) is not State.DONE
     if not is_open:  # else they say no more
         outputs, own = result_urls(answer, table.outputs), objects_of(answer, task)
     words = [stated, *(find(answer, place) for place in table.also_state if own or outputs)]
@@ -46,7 +46,7 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None,
     word = next((word for word in words if isinstance(word, str) and word.strip()), "").strip()
     messages = _texts(answer, table.error)
     if word:
-        state = _state(table, word)
+        state = state_of(table, word)
         if not own and word != str(stated).strip() and state is not State.DONE:
             return None
         outputs = outputs or next(filter(None, (result_urls(item, _RESULTS) for item in own)), ())
@@ -85,8 +85,8 @@ def _reported(table: TaskTable, answer: Any) -> str:
     return " · ".join(texts)
 
 
-def _state(table: TaskTable, word: str) -> State:
-    return State(table.words.get(re.sub(r"[\s-]", "_", word.strip().casefold()), State.OTHER))
+def state_of(table: TaskTable, word: Any) -> State:
+    return State(table.words.get(re.sub(r"[\s-]", "_", str(word).strip().casefold()), State.OTHER))
 
 
 def _texts(answer: Any, pointers: tuple[str, ...]) -> list[str]:

@@ -19,9 +19,11 @@ from seedance_nb._base.secret import Secret
 from seedance_nb._base.values import ABSENT, find, find_all, sanitize, set_at, strip_queries, to_path
 from seedance_nb._check.check import Request, call_request, status_request
 from seedance_nb._document.spec import Spec
+from seedance_nb._ledger.row import State
 from seedance_nb._provider.answers import MAX_ANSWER, find_id, id_text, page_words, read_content
 from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_overloaded
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
+from seedance_nb._provider.status import state_of
 from seedance_nb._web.addresses import BlockedURL, allowed_hosts, host_of
 from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
 from seedance_nb._web.network import CA_HINT, Connection, proxy_for, proxy_problem, trusted_certificates
@@ -71,8 +73,8 @@ async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint, due: fl
 
 
 async def fetch_status(spec: Spec, task_id: str, endpoint: Endpoint, due: float = -math.inf) -> _Fetched:
-    """The response about one task, from the call that answers for many if the schema has one and the task is in it. *network*."""
-    gate, call = endpoint.gate and endpoint.gate(), spec.task and spec.task.batch
+    """The response about one task, from the call that answers for many if the schema has one and the task is in it; with its result, where another call has that. *network*."""
+    gate, call, seen = endpoint.gate and endpoint.gate(), spec.task and spec.task.batch, None
     if gate and call:
         gate.asked[task_id] = due
         gate.found.pop(task_id, None)
@@ -89,9 +91,14 @@ async def fetch_status(spec: Spec, task_id: str, endpoint: Endpoint, due: float 
                         whole = replace(answer, value=set_at(answer.value, to_path(call.item), item))
                         gate.found |= {name: (whole, why) for name in chosen if name == id_text(find(item, call.id))}
                 gate.asked = {name: at for name, at in gate.asked.items() if name not in chosen}
-        if seen := gate.found.pop(task_id, None):
-            return seen
-    return await fetch_answer(spec, status_request(spec, endpoint.base_url, task_id), endpoint, due)
+        seen = gate.found.pop(task_id, None)
+    answer, why = seen or await fetch_answer(spec, status_request(spec, endpoint.base_url, task_id), endpoint, due)
+    if answer and (task := spec.task) and task.result and state_of(task, find(answer.value, task.state)) is State.DONE:
+        request = status_request(spec, endpoint.base_url, task_id, task.result.path)
+        result, _ = await fetch_answer(spec, request, endpoint, due)
+        if result and result.is_success and not result.problem:  # else it is asked for again at the next look
+            answer = replace(answer, value=set_at(answer.value, to_path(task.result.item), result.value))
+    return answer, why
 
 
 class _Attempt:

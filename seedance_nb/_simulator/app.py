@@ -58,6 +58,7 @@ class Simulator:
         for model in self._models.values():
             spec = model.spec
             calls = [(spec.path, spec.method, self._create), (model.task.status_path, "get", self._status)]
+            calls += [(one.path, "get", partial(self._status, result=True)) for one in (model.task.result,) if one]
             calls += [(one.path, one.method, partial(self._side_call, name)) for name, one in spec.calls.items()]
             # Of two models with one path, the first serves both.
             for path, method, call in calls:
@@ -111,13 +112,13 @@ class Simulator:
         wrong = [f"{head}{problem.field}: {problem.message}" for problem in problems if not problem.warns]
         return model, model.invalid(*wrong) if wrong else None
 
-    async def _status(self, model: Replies, request: Request) -> Response:
-        own = model.task.id_parameter
+    async def _status(self, model: Replies, request: Request, *, result: bool = False) -> Response:
+        own = "" if result else model.task.id_parameter
         parameters = request.query_params if own else request.path_params
         task = await asyncio.to_thread(self.store.get, str(parameters.get(own or next(iter(parameters), ""), "")))
         if task is None or task.spec not in self._models:
             return model.missing()
-        return self._models[task.spec].status(*self._state(task, str(request.base_url)))
+        return self._models[task.spec].status(*self._state(task, str(request.base_url)), result=result)
 
     async def _call_back(self, task_id: str, url: str, base: str) -> None:
         """Post a task to a URL of this computer once it has ended, as its provider would. *network*."""

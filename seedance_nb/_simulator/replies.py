@@ -59,8 +59,8 @@ class Replies:
     def accepted(self, task_id: str) -> JSONResponse:
         return JSONResponse(set_at(shape(self.spec.replies["create"], {}), to_path(self.task.id_pointer), task_id))
 
-    def status(self, state: str, facts: dict[str, Any]) -> JSONResponse:
-        """The response to a status request; `facts` are the values for `x-fill`, `output` and `fault` among them."""
+    def status(self, state: str, facts: dict[str, Any], *, result: bool = False) -> JSONResponse:
+        """The response to a status request, or to one for the result; `facts` are the values for `x-fill`, `output` and `fault` among them."""
         table, schema = self.task, self.spec.replies["status"]
         # The provider's word for the state: one that the response documents, else any with this meaning.
         words = [*_enum(schema, to_path(table.state)), *table.words]
@@ -73,7 +73,9 @@ class Replies:
             value = _put_first(value, table.outputs[0], facts["output"])
         if state == "failed" and table.error and find(value, table.error[0]) in (ABSENT, None, ""):
             value = _put_first(value, table.error[0], facts["fault"])
-        return JSONResponse(value)
+        if item := table.result.item if table.result else "":
+            value = find(value, item) if result else set_at(value, to_path(item), ABSENT)
+        return JSONResponse({} if value is ABSENT else value)
 
     def free(self, name: str, facts: dict[str, Any]) -> JSONResponse:
         return JSONResponse(shape(self.spec.calls[name].reply, facts))

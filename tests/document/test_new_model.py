@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from support.waiting import serving
 
@@ -110,6 +111,47 @@ def test_a_new_provider_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert generated(tmp_path, file).path.stat().st_size > 1000
     assert main(["new-model", str(file), str(tmp_path / "copy.yaml")]) == 0
     assert "Provider: none of" not in capsys.readouterr().out
+
+
+def provider_of_two_calls() -> dict[str, Any]:
+    """A provider whose status call says only that a film is done; another call has its files."""
+    page = own_provider()
+    state, files = copy.deepcopy(STATUS), copy.deepcopy(STATUS)
+    del state["get"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["film"]["properties"][
+        "files"
+    ]
+    files["get"]["operationId"] = "filmResult"
+    page["paths"] |= {"/v2/films/{film}": state, "/v2/films/{film}/result": files}
+    page["x-task"] = copy.deepcopy(page["x-task"]) | {
+        "result": {"operation": "filmResult", "item": "/answer"}, "outputs": ["/answer/film/files/*"]
+    }  # fmt: skip
+    return page
+
+
+def test_a_result_from_a_call_of_its_own_is_one_more_line(tmp_path: Path) -> None:
+    file = written(tmp_path, provider_of_two_calls())
+    with serving("--document", str(file), SEEDANCE_SIMULATOR=str(tmp_path / "served")) as url:
+        places: Any = {"ledger": tmp_path / "own.sqlite3", "outputs": tmp_path / "films"}
+        session = sd.Session(base_url=url, api_key="films-0123456789", **places)
+        task = session.submit(sd.spec(file), text_prompt="A paper boat", seconds=2, resolution="480p")
+        assert task.wait(60).path.stat().st_size > 1000
+        seen = task.details()
+        key = {"Authorization": "Bearer films-0123456789"}
+        state, result = (
+            httpx.get(f"{url}/v2/films/{seen['film']['id']}{end}", headers=key).json() for end in ("", "/result")
+        )
+    assert "mp4" not in str(state), "the control"
+    assert state["film"]["state"] == "cut"
+    assert result == seen["answer"]
+    assert "mp4" in str(result)
+
+
+def test_the_call_for_a_result_must_be_free(tmp_path: Path) -> None:
+    page = provider_of_two_calls()
+    page["x-task"]["result"]["operation"] = "makeFilm"
+    with pytest.raises(sd.SpecError, match="this call must be a GET") as error:
+        sd.spec(written(tmp_path, page))
+    assert error.value.pointer == "/x-task/result"
 
 
 def test_what_cannot_be_sent_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

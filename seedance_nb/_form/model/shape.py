@@ -1,7 +1,4 @@
-"""Prepare schemas for display (references followed, parts merged, null and branches separated) and find likely values.
-
-A schema in a `Spec` is valid: standard keywords have values of the right type, unknown ones anything.
-"""
+"""Prepare valid schemas for display (references followed, parts merged, null and branches separated) and find likely values."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
