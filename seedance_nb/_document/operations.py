@@ -140,8 +140,7 @@ def _operation(root: Table, path: str, method: str, operation: dict[str, Any]) -
         body = find(root.value, ref[1:])
     content = find(body, "/content")
     kinds = sorted(map(str, content), key=_rank) if isinstance(content, dict) else []
-    texts = [operation.get(key) for key in ("operationId", "summary")]
-    name, summary = (text if isinstance(text, str) else "" for text in texts)
+    name, summary = (text if isinstance(text := operation.get(key), str) else "" for key in ("operationId", "summary"))
     return Operation(method=method, path=path, id=name, summary=summary, content_type=kinds[0] if kinds else "",
                      content_types=tuple(kinds), deprecated=operation.get("deprecated") is True, document=root.value,
                      file=root.file)  # fmt: skip

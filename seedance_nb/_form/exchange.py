@@ -153,12 +153,10 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     path = re.sub(r"\{([^{}]*)\}", lambda name: texts[name[1]] if name[1] in at["path"] else name[0], spec.path)
     query = "&".join(texts[name] for name in at["query"] if texts[name])
     path += f"?{query}" if query else ""
-    url = _quoted(spec.server + path)
-    if not spec.server:
-        url = f'"${_variable(spec.base_env, "BASE_URL")}"{_quoted(path) if path else ""}'
+    base = f'"${_variable(spec.base_env, "BASE_URL")}"'
+    url = _quoted(spec.server + path) if spec.server else base + (_quoted(path) if path else "")
     lines = [f"curl --request {_quoted(spec.method.upper(), bare=True)} {url}"]
-    if re.search(r"[\[{]", spec.server + path):
-        lines.append("--globoff")
+    lines += ["--globoff"] * bool(re.search(r"[\[{]", spec.server + path))
     if spec.auth is not None:
         head = f"{spec.auth.header}: {spec.auth.prefix}"
         variable = f"${_variable(spec.key_env, 'API_KEY')}"
@@ -215,8 +213,7 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     plain = {name: value for name, value in fields.items() if _NAME.fullmatch(name) and not keyword.iskeyword(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
     source, here = repr(name) if name else "document", (spec.method, spec.path)
-    chosen = f"{spec.method.upper()} {spec.path}"
-    choice = f", operation={chosen!r}" if len(spec.operations) > 1 else ""
+    choice = f", operation={f'{spec.method.upper()} {spec.path}'!r}" if len(spec.operations) > 1 else ""
     if any(spec.content_type != one.content_type for one in spec.operations if (one.method, one.path) == here):
         choice += f", media_type={spec.content_type!r}"
     arguments = [f"sd.spec({source}{choice})" if choice else source]

@@ -198,8 +198,7 @@ class Form:
         (True, False)
         """
         with self._lock:
-            previous = self.history.back()
-            if previous is None:
+            if (previous := self.history.back()) is None:
                 return False
             self._values, self._checked = previous, None
             self._tree.show(previous)
@@ -293,10 +292,8 @@ class Form:
             self._jumps[path] = self._factory.button(partial(self._focus, path), "sdn-jump", **traits)
         buttons = [self._jumps[path] for path in paths]
         if shown and self._summary is None:
-            self._summary, self._jump_box = (
-                self._factory.html(text, "sdn-summary"),
-                self._factory.box(W.HBox, buttons, "sdn-jumps"),
-            )
+            self._summary = self._factory.html(text, "sdn-summary")
+            self._jump_box = self._factory.box(W.HBox, buttons, "sdn-jumps")
             self.widget.children += (self._summary, self._jump_box)
         elif self._summary is not None:
             self._summary.value, self._jump_box.children = text, buttons

@@ -79,7 +79,7 @@ def _reported(table: TaskTable, answer: Any) -> str:
     for text, places in table.facts.items():
         value, *later = (find(answer, place) for place in ([places] if isinstance(places, str) else places))
         if later:
-            value = later[0] - value if all(map(is_number, (value, *later))) and 0 < value <= later[0] else ABSENT
+            value = later[0] - value if is_number(value) and is_number(later[0]) and 0 < value <= later[0] else ABSENT
         if is_number(value) or (isinstance(value, str) and value.strip()):
             texts.append(text.replace("{}", str(value)[:40].strip()))
     return " · ".join(texts)

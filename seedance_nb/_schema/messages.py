@@ -86,8 +86,7 @@ def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
     if not description:
         return "", ()
     described, (start, *rest) = sentences(str(description)), blocks(str(description))
-    opening = sentences(start) if rest else described
-    first = min(len(opening), 1)
+    opening, first = sentences(start) if rest else described, 1
     while first < len(opening) and len(" ".join(opening[: first + 1])) <= _HELP_UP_TO:
         first += 1
     return " ".join(described[:first]), tuple(described[first:])

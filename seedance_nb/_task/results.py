@@ -127,8 +127,7 @@ class _Saving:
                 self._extras = later | self._extras
                 until = self._clock() + limit
                 file, digest, facts = got
-                reported = getattr(read_facts(self.row.facts), "reported", "")
-                text = write_facts(replace(facts, reported=reported))
+                text = write_facts(replace(facts, reported=getattr(read_facts(self.row.facts), "reported", "")))
                 await self._write(file=str(file), sha256=digest, facts=text, dead=None)
             else:
                 self._extras[index] = got

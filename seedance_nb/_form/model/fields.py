@@ -131,12 +131,11 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
         path=path, kind=kind, required=required, one_of_required=one_of_required, markers=markers, children=children,
         label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more, unit=unit,
         default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT), choices=choices,
-        labels=shape.labels if len(shape.labels) == len(choices) else (),
+        labels=shape.labels if len(shape.labels) == len(choices) else (), unique=view.get("uniqueItems") is True,
         likely=likely_values(shape, kind) if kind in ("text", "integer", "number") else (), max_length=view.get("maxLength"),
-        least_items=view.get("minItems"), unique=view.get("uniqueItems") is True,
         most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),
         nullable=shape.nullable and kind not in ("choice", "constant", "json"), source=str(upstream.get("source", "")),
-        advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
+        advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")), least_items=view.get("minItems"),
         media=str(view.get("x-media", {}).get("kind", "")), third_party_limits=limits_in_words(upstream, unit), shape=shape,
     )  # fmt: skip
 
