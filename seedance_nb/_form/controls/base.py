@@ -209,20 +209,19 @@ class Compound(Control):
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         parts = self.parts()
-        own, rest, below = [], [], dict[str, list[Problem]]()
+        at = dict[str | None, list[Problem]]()  # by the name of the part, None for the head
         for problem in problems:
             name, *inner = to_path(problem.path) or ("",)
-            if not problem.path:
-                own.append(problem)
-            elif name in parts:
-                below.setdefault(name, []).append(replace(problem, path=to_pointer(inner)))
-            else:
-                rest.append(problem)
-        if REST not in parts:  # no control shows that value, so the head reports it, with its path
-            own += [replace(p, path="", message=" › ".join([*to_path(p.path)[:-1], p.message])) for p in rest]
+            if problem.path and name in parts:
+                at.setdefault(name, []).append(replace(problem, path=to_pointer(inner)))
+            elif problem.path and REST in parts:
+                at.setdefault(REST, []).append(problem)
+            else:  # no control shows that value, so the head reports it, with its path
+                words = [*to_path(problem.path)[:-1], problem.message]
+                at.setdefault(None, []).append(replace(problem, path="", message=" › ".join(words)))
         for name, part in parts.items():
-            part.show_problems(tuple(rest if name == REST else below.get(name, ())))
-        Control.show_problems(self, tuple(own))
+            part.show_problems(tuple(at.get(name, ())))
+        Control.show_problems(self, tuple(at.get(None, ())))
 
     def focus(self, path: tuple[str, ...]) -> None:
         parts = self.parts()
