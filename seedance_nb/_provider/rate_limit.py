@@ -30,10 +30,10 @@ Sleep = Callable[[float], Awaitable[None]]
 _TICK_S, _ROUNDING = 0.25, 1e-9  # several requests at a time cost half the CPU of one at a time
 
 
-async def sleep_until_tick(seconds: float) -> None:
+def sleep_until_tick(seconds: float) -> Awaitable[None]:
     """Sleep for so long, and a second or more until a common tick, which many can wake at."""
     now = asyncio.get_running_loop().time()
-    await asyncio.sleep(seconds if seconds < 1 else math.ceil((now + seconds) / _TICK_S) * _TICK_S - now)
+    return asyncio.sleep(seconds if seconds < 1 else math.ceil((now + seconds) / _TICK_S) * _TICK_S - now)
 
 
 def pause_of(header: str, date: str, now: float) -> float | None:

@@ -109,6 +109,7 @@ class _Attempt:
         self.response: httpx.Response | None = None
         self.body, self.bytes = bytearray(), bytearray()
         self.stream: Any = None
+        self.read: Any = None  # the stream's own
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The trace callback of the HTTP library: called at each step."""
@@ -153,6 +154,9 @@ async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: floa
         attempt.body += body or head
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
         response = _answer(request, attempt.response, attempt.body, endpoint, why)
+    attempt.response = attempt.stream = attempt.read = (
+        None  # else it holds itself, by its request, until it is searched for
+    )
     if endpoint.gate:
         good = response is not None and not why and not is_overloaded(spec, response)
         pause = response.retry_after if response else None
@@ -241,7 +245,7 @@ async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Atte
                 attempt.response, attempt.body = None, bytearray()
             finally:
                 if attempt.stream:
-                    attempt.stream.read = attempt.read  # other requests use it next
+                    vars(attempt.stream).pop("read", None)  # other requests use it next
         async with aclosing(_transport(endpoint, attempt, endpoint.base_url)) as transport:
             return await _read(spec, request, endpoint, attempt, transport)
 

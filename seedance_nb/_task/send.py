@@ -72,7 +72,7 @@ class TaskRun:
     bounds: Bounds = field(default_factory=Bounds)
     balance: Callable[..., Awaitable[float | None]] | None = None
     delivery: Delivery = field(default_factory=Delivery)
-    troubles: set[str] = field(default_factory=set)  # of its ledger, once reported
+    troubles: list[str] = field(default_factory=list)  # of its ledger, once reported
 
     def key(self, row: Row) -> tuple[str, int]:
         """The engine's key for a row; rows of another ledger at the same path have other keys. *pure*."""
@@ -111,7 +111,7 @@ class TaskRun:
         if not await asyncio.to_thread(self.ledger.contains, row):
             raise error
         if not self.troubles:
-            self.troubles.add(error.message)
+            self.troubles.append(error.message)
             text = "%s: still checking its status, which will be saved once the ledger works again: %s"
             LOG.warning(text, row.name, error.message)
 

@@ -237,7 +237,7 @@ class Task:
         if problem:
             raise SeedanceError(f"{row.name} {problem}. Nothing was sent.", next_step=step, charged=row.charged)
         flow, limit = self._flow(), row.budget if budget is None else budget
-        flow = replace(flow, delivery=Delivery(), troubles=set())
+        flow = replace(flow, delivery=Delivery(), troubles=[])
         require_consent(self._spec, flow.endpoint, limit)
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
 

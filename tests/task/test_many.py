@@ -2,13 +2,15 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from faults.gathering import walk
 from support.claims import backend
@@ -151,6 +153,38 @@ def test_a_connection_that_the_host_ends_between_two_looks_is_no_failure(session
     host.on_status = ["success"]
     assert task.wait(60).path.exists()
     assert len(host.charges) == 1
+
+
+def left_over(work: Callable[[], Any]) -> Counter[str]:
+    """The kinds of objects that only the garbage collector can end after some work."""
+    gc.collect()
+    gc.disable()
+    try:
+        work()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        return Counter(type(one).__name__ for one in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def test_a_request_is_freed_at_once_and_not_by_the_garbage_collector(session: sd.Session, host: Counting) -> None:
+    host.on_status = ["running"]
+    (task,) = submitted(session, 1)
+    flow, row = task._flow(), task.row
+
+    def looks() -> None:
+        for _ in range(3):
+            ENGINE.run(poll_once(flow, row))
+
+    def kept() -> None:
+        request = httpx.Request("GET", "http://127.0.0.1/")
+        request.extensions["trace"] = request
+
+    assert {"_Attempt", "Request", "Response"}.isdisjoint(left_over(looks))
+    assert "Request" in left_over(kept), "the control"
 
 
 def test_the_ledger_is_written_only_when_a_state_changes(session: sd.Session, host: Counting) -> None:
