@@ -26,7 +26,7 @@ Clip = tuple[str, float, Outcomes]  # a request's provider and price, and how ta
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rehearsal(Readable):
-    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `charged` that of what is charged, `refusals` how many clips would have no video, `runs_out` the number of the first clip that the balance does not pay for, if any, `basis` what this rests on."""
+    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `charged` that of what is charged, `refusals` how many clips would have no video, `runs_out` the number of the first clip, in the order of sending, that the balance does not pay for, if any, `basis` what this rests on."""
 
     clips: int
     seconds: tuple[float, float]
@@ -81,16 +81,17 @@ def rehearse(clips: Sequence[Clip], turns: Mapping[str, Sequence[float]] | None 
     first = [(0.0, number) for number in range(len(clips)) if number not in (after or {})]
     count = min(_RUNS, max(20, 200_000 // max(1, len(clips))))  # a few seconds at most
     for _ in range(count):
-        ready, running, left, end, out, spent = [*first], list[float](), dict(balances or {}), 0.0, math.inf, 0.0
-        free, refusals = {provider: iter(times) for provider, times in (turns or {}).items()}, refusals + len(clips)
+        ready, running, left, sent = [*first], list[float](), dict(balances or {}), 0
+        end, out, spent, refusals = 0.0, math.inf, 0.0, refusals + len(clips)
+        free = {provider: iter(times) for provider, times in (turns or {}).items()}
         while ready:
             at, number = heapq.heappop(ready)
-            provider, price, outcomes = clips[number]
+            (provider, price, outcomes), sent = clips[number], sent + 1
             slot = heapq.heappop(running) if len(running) == concurrency else 0.0
             at = max(at, slot, next(free.get(provider, iter(())), 0.0))
             seconds, has_video, is_charged = draw.choice(outcomes)
             if price > left.get(provider, math.inf):  # the provider refuses it
-                seconds, has_video, is_charged, out = 0.0, False, False, min(out, number + 1)
+                seconds, has_video, is_charged, out = 0.0, False, False, min(out, sent)
             at += seconds * draw.lognormvariate(0, spreads[id(outcomes)])
             heapq.heappush(running, at)
             end, spent, refusals = max(end, at), spent + price * is_charged, refusals - has_video
