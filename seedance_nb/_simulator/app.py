@@ -7,6 +7,7 @@ import re
 import secrets
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -22,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
+from seedance_nb._base.values import ABSENT, digest, find, json_text, read_json, to_pointer
 from seedance_nb._check.check import check, only_value, seconds_of, values_by_role
 from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec, named_fields
@@ -52,6 +53,7 @@ class Simulator:
         self._models, self._faults, self._seed = {spec.name: Replies(spec) for spec in specs}, iter(faults), seed
         self.store, self._fetch, self._queue, self._run, self._now = store, fetch, queue, run, now
         self._painting: dict[str, asyncio.Task[None]] = {}
+        self._looks = Counter[str]()
         self._callbacks: list[asyncio.Task[None]] = []
         routes = [Route(path, self._get, methods=["GET"]) for path in ("/outputs/{name}", "/uploads/{name}")]
         routes.append(Route("/uploads/{name}", self._put, methods=["PUT"]))
@@ -89,8 +91,11 @@ class Simulator:
             return model.refused(error_code or fault)
         if error_code not in ("", "fail"):
             return model.invalid(f"x-simulate: use {', '.join(model.codes)} or fail")
+        look = digest(body)
+        self._looks[look] += 1  # so that takes of one request differ
         task = Simulated(
             id=f"task_{secrets.token_hex(16)[:31]}", spec=model.spec.name, body=body, created=self._now(),
+            look=self._seed + self._looks[look] - 1,
             fault="The simulator was asked to fail this task." if "fail" in (error_code, fault) else "",
         )  # fmt: skip
         await asyncio.to_thread(self.store.add, task)
@@ -238,7 +243,7 @@ class Simulator:
             task = await asyncio.to_thread(self.store.get, task_id)
             if task is None or output.exists():
                 return
-            fault = await paint(self._models[task.spec].spec, task.body, output, last, self._reference, self._seed)
+            fault = await paint(self._models[task.spec].spec, task.body, output, last, self._reference, task.look)
         if fault:
             await asyncio.to_thread(self.store.add, replace(task, fault=fault))
 

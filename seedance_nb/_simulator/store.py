@@ -18,13 +18,14 @@ LAST_FRAME = "-last.png"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
-    """One simulated task, or with `spec` "" one asset. `created` is in Unix seconds; `fault` is why it will fail, "" if it will not."""
+    """One simulated task, or with `spec` "" one asset. `created` is in Unix seconds; `fault` is why it will fail, "" if it will not; `look` chooses its colours."""
 
     id: str
     spec: str
     body: dict[str, Any]
     created: float
     fault: str
+    look: int = 0
 
 
 def default_folder() -> Path:

@@ -116,6 +116,19 @@ def test_a_speed_that_makes_no_sense_is_refused(speed: float) -> None:
         pytest.fail("the lesson began")
 
 
+def test_takes_of_one_request_look_different_and_the_same_in_each_lesson(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for lesson in range(2):
+        monkeypatch.setenv("SEEDANCE_LEDGER", str(tmp_path / f"{lesson}.sqlite3"))
+        monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / f"{lesson}"))
+        with sd.simulate(speed=FAST, seed=7):
+            found.append([sd.generate(MODEL, prompt="A fox", take=take, **FIELDS).sha256 for take in (1, 2, 3)])
+    assert found[0] == found[1]
+    assert len({*found[0]}) == 3
+
+
 def test_the_same_seed_is_the_same_video_byte_by_byte_and_another_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
