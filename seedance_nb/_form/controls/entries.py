@@ -207,7 +207,7 @@ class ItemsControl(Entries):
         rest = len(self._rest)
         more = [self._factory.button(partial(self._show_more, count), "sdn-fold", icon="caret-right", description=f"Show {count:,} more")
                 for count in sorted({min(_AT_FIRST, rest), rest}) if count]  # fmt: skip
-        return more or [self._add]
+        return [self._factory.box(W.HBox, more, "sdn-adds") if more else self._add]
 
 
 class MapControl(Entries):
