@@ -1,12 +1,15 @@
 """Which field is the prompt, the duration, the first frame: marked, given, or guessed."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._check.check import values_by_role
+from seedance_nb._check.check import approve, values_by_role
 from seedance_nb._document.reader import packaged
+from seedance_nb._notebook.gallery import Gallery
 
 GUESSED = (
     "prompt",
@@ -103,3 +106,20 @@ def test_the_reference_in_two_places_gets_a_role_in_one() -> None:
 
 def test_what_a_request_asks_for_is_known_without_marks() -> None:
     assert sd.check(sd.spec(PAGE), prompt="A fox", start_image="./fox.png")[0].rule == "x-media"
+
+
+@pytest.mark.parametrize("name", [
+    *packaged("_roles")["prompt"]["names"], "text_prompt", "promptText", "Video-Prompt", "input prompt", "Prompt",
+])  # fmt: skip
+def test_a_prompt_that_is_guessed_is_found_again_where_the_models_file_is_not_read(name: str, tmp_path: Path) -> None:
+    page = {"type": "object", "properties": {name: {"type": "string"}, f"negative_{name}": {"type": "string"}}}
+    spec = replace(sd.spec(page), name="films")
+    assert spec.roles == {"prompt": f"/{name}"}
+    text = 'A "red" Fox'
+    session = sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o")
+    approved = approve(spec, {f"negative_{name}": "no", name: text})
+    row, _ = session.ledger.claim(approved, base_url="https://films.example.com", simulated=True)
+    assert session.prompt_of("films", row.body) == text
+    assert [one.prompt for one in session.ledger.search(session.prompt_of, 9, 0, words="red fox")] == [text]
+    assert text in repr(session.tasks())
+    assert Gallery(session)._cards[0].found.prompt == text
