@@ -100,7 +100,8 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
     number = kind in ("integer", "number") or (kind == "string" and "numeric" in says)
     named = says & {"media", "described"} and ("surely_media" in says or "not_media" not in says) and kind != "boolean"
     media = kind in ("image", "video", "audio") or (named and not number)
-    roles = {"any", kind or "any", "media" if media else "plain", "list" if kind == "array" else "any"}
+    takes = "media" if media else "any" if kind == "object" else "plain"
+    roles = {"any", kind or "any", takes, "list" if kind == "array" else "any"}
     roles |= says & {"picture", "shape", "ms", "minutes"}
     return roles | {"number" if number else "any" if roles & {"media", "list"} else "text"}
 
@@ -184,7 +185,8 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
     if kind == "placeholder":
         return (match[0],)
     if "item" in entry:
-        return [plain(one).replace(",", "") for one in pattern(entry["item"]).findall(groups.get("lines", match[0]))]
+        found = [plain(one).replace(",", "") for one in pattern(entry["item"]).findall(groups.get("lines", match[0]))]
+        return None if kind == "enum" and len({*found}) < len(found) else found
     if "run" in groups:
         run = pattern("{mime}").sub("", groups["run"].lower())
         return dict.fromkeys(pattern("{format_names}|{scheme_names}").findall(run))

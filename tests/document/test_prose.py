@@ -167,6 +167,9 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("mode", "string", "'slow' | 'quick'", ("enum", "slow", "quick")),
         ("kind", "integer", "类型：0：慢，但准。1：快。2：最快", ("enum", "0", "1", "2")),
         ("ratio", "string", "Only 1:1 ratio is supported for now", ("enum", "1:1")),
+        ("kind", "string", "What it is. Always `slow`.", ("enum", "slow")),
+        ("kind", "string", "包含如下取值： - aa - bb - cc", ("enum", "aa", "bb", "cc")),
+        ("kind", "string", "类型，取值： - aa：慢 - bb：快", ("enum", "aa", "bb")),
         ("data", "string", "Required when type is RAW.", ("required_when", "type")),
         ("n", "integer", "当前只支持配置为 1。", ("enum", "1")),
         ("model_name", "string", "模型名称:ab-1、ab-2", ("enum", "ab-1", "ab-2")),
@@ -207,6 +210,9 @@ def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str,
         "Valid values: 1: one 2: two",
         "If the whole would come to more than 4000 px, the job is refused",
         "Free users are limited to 500 px",
+        "Valid values:\n- Big:Up: first.\n- Big:Down: last.",
+        "Allowed characters: `a-b`, `c`, `d`",
+        "A key above it is rejected with 400 if it is more than a maximum",
         "Elements whose 'type' parameter in the list must be 'aa' or 'bb'",
         "The `other` field may have at most 3 characters",
     ],
@@ -227,6 +233,7 @@ def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, n
         ("One of 4000, 9000; bigger jobs are clamped to ≤2000", "n", "integer"),
         ("Only PNG or XYZ files", "image_url", "string"),
         ("支持 mp4、xyz、mov。", "video_url", "string"),
+        ("In one of these formats: mp4, mov,", "video_url", "string"),
         ("类型：0：慢。1：快，2，最快", "kind", "integer"),
         ("The result is as long as the audio (5s to 15 min)", "image_url", "string"),
         ("A positive number with up to two decimal places", "n", "number"),
@@ -237,6 +244,11 @@ def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, n
 )
 def test_the_number_of_another_thing_is_no_bound(description: str, name: str, kind: str) -> None:
     assert {rule[0] for rule in said(description, name, kind)} <= {"default", "enum"}
+
+
+def test_an_object_is_never_one_of_a_list_of_texts() -> None:
+    assert said("One of `aa` or `bb`", "choice", "string") == {("enum", "aa", "bb")}
+    assert said("One of `aa` or `bb`", "choice", "object") == set()
 
 
 def test_a_list_that_holds_for_another_thing_only_is_conditional() -> None:
