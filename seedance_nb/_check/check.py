@@ -295,9 +295,8 @@ def _upstream(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, dict):
         return {}
     upstream = schema.get("x-upstream", {})
-    limits = {name: upstream[name] for name in upstream if name not in ("source", "examples", "needs", "x-media")}
-    limits |= {"x-needs": upstream["needs"]} if "needs" in upstream else {}
-    limits |= {"x-source": upstream["source"]} if limits else {}
+    keys = {"needs": "x-needs", "source": "x-source"}
+    limits = {keys.get(name, name): upstream[name] for name in upstream if name not in ("examples", "x-media")}
     limits |= {"x-unit": schema["x-unit"]} if "x-unit" in schema else {}
     inner = {name: _upstream(child) for name, child in schema.get("properties", {}).items()}
     return limits | ({"properties": inner} if any(inner.values()) else {})

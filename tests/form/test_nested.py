@@ -323,6 +323,20 @@ def test_another_branch_keeps_what_fits_both() -> None:
     assert pet.label_widget.value == 1
 
 
+@pytest.mark.parametrize(
+    ("entry", "value"), [({"const": {"a": 1}}, {"a": 1}), ({"enum": [5]}, 5), ({"type": "null"}, None)]
+)
+def test_an_entry_with_one_possible_value_has_it_and_shows_it(entry: dict[str, Any], value: Any) -> None:
+    form = form_of({"type": "array", "items": entry})
+    listed = at(form, "/x")
+    listed.add()
+    assert form.values == {"x": [value]}
+    assert not form.problems
+    (only,) = listed._entries
+    assert [text for text, _ in only.control.widget.options] == [json.dumps(value)]
+    assert only.control.widget.value == 0
+
+
 def test_null_empty_and_absent_are_three_things() -> None:
     form = form_of({"type": ["string", "null"]})
     box = at(form, "/x")
