@@ -129,7 +129,7 @@ def _scalar_error(value: Any) -> str:
         return "is nested too deeply, or contains itself"
     if isinstance(value, int) and abs(value) > 10**300:
         return "is too large a number for JSON"
-    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
         return "contains half of a surrogate pair, which cannot be sent as text"
     is_json = value is None or isinstance(value, str | int | float)
     return "" if is_json else f"a {type(value).__name__} cannot be written as JSON"

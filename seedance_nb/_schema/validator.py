@@ -54,8 +54,9 @@ def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Error
 
 
 def _defined_names(_: Any, names: Any, instance: Any, schema: Any) -> Errors:
+    known = {*names, *schema.get(READ_ONLY, ())}
     for name in instance if isinstance(instance, dict) else ():
-        if name not in names and name not in schema.get(READ_ONLY, ()):
+        if name not in known:
             yield unknown_field(name, instance[name], names, "unknown", schema)
 
 
