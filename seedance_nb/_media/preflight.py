@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -125,7 +125,9 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
             reads = (read(source, kind, Path(folder, str(n))) for n, (source, kind) in enumerate(kinds.items()))
             tasks = dict(zip(kinds, map(group.create_task, reads), strict=True))
     readings = {source: task.result() for source, task in tasks.items()}
-    return Report(findings=tuple(finding for one in fields for finding in _findings(spec, one, readings)))
+    origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
+    findings = (finding for one in fields for finding in _findings(spec, one, readings))
+    return Report(findings=tuple(replace(finding, origin=origin) for finding in findings))
 
 
 def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Field]:

@@ -26,6 +26,7 @@ class Finding:
     value: Any = ABSENT  # as measured
     limit: Any = None  # what is allowed: bounds, or formats
     source: str = ""  # where the limit comes from if it is not the provider's
+    origin: str = "the provider's docs"
 
     @property
     def warns(self) -> bool:
@@ -38,7 +39,7 @@ class Finding:
         if self.outcome != "breaks":
             return None
         return Problem(path=self.path, message=self.message, rule="x-media", value=self.value, limit=self.limit,
-                       quote=self.quote, warns=self.warns, source=self.source)  # fmt: skip
+                       quote=self.quote, warns=self.warns, source=self.source, origin=self.origin)  # fmt: skip
 
     @property
     def word(self) -> str:
@@ -46,7 +47,7 @@ class Finding:
         return {"fits": "ok", "breaks": "warning" if self.warns else "failed", "unchecked": "not checked"}[self.outcome]
 
     def __str__(self) -> str:
-        label = f"According to {self.source}" if self.warns else "From the provider's docs"
+        label = f"According to {self.source}" if self.warns else f"From {self.origin}"
         quote = f'\n      {label}: "{self.quote}"' if self.quote and self.outcome != "fits" else ""
         return f"{self.path or '/'}: {self.word}: {self.message}{quote}"
 

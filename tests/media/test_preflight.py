@@ -70,7 +70,7 @@ def test_good_files_are_reported_as_ok_for_every_rule(crun: Spec, web: Shelf) ->
 
 def test_a_broken_limit_is_a_problem_at_its_entry_with_the_documents_sentence(crun: Spec, web: Shelf) -> None:
     report = look(crun, web, reference_images=["good.png", "small.png"])
-    quote = '\n      From the provider\'s docs: "Width and height: 300 to 6000 px"'
+    quote = '\n      From crun\'s docs: "Width and height: 300 to 6000 px"'
     assert [str(problem) for problem in report.problems] == [
         f"/input/reference_images/1: is 200 px wide; must be at least 300 px{quote}",
         f"/input/reference_images/1: is 200 px high; must be at least 300 px{quote}",
