@@ -354,7 +354,7 @@ def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]
         for at in [place[:end] for end in range(1, len(place) + 1)]:
             document = set_at(set_at(document, at, ABSENT), at, find(document, to_pointer(at)))
     parts = [part for name, part in packaged("_skeleton")["parts"].items() if not has.get(name, True)]
-    return document, {one["name"]: re.sub("<(.+?)>", lambda name: names[name[1]], one["text"]) for one in parts}
+    return document, {one["name"]: re.sub("<([^<>]+)>", lambda name: names[name[1]], one["text"]) for one in parts}
 
 
 def _report(model: Spec, target: Path, missing: Mapping[str, str]) -> Iterator[str]:
