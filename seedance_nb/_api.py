@@ -234,7 +234,7 @@ def compare(
     """One prompt for several models, with their videos side by side. Nothing is sent before you confirm. *reads files*.
 
     In a cell it is a table with the prices (*network*: the free estimate calls) and one button, which asks again if the
-    requests cost anything. In code, `.submit(confirm=True)` and `.generate(confirm=True)` send them.
+    requests cost anything. In code, `.generate(confirm=True)` sends them.
 
     The parameters:
       prompt: the prompt for every model.

@@ -19,7 +19,7 @@ from seedance_nb._document.spec import Spec, fields_by_role
 from seedance_nb._document.tables import ROLES
 from seedance_nb._form.model.values import from_text
 from seedance_nb._notebook.completion import fields_by_name
-from seedance_nb._notebook.results import ShownBatch, Work
+from seedance_nb._notebook.results import ShownBatch
 from seedance_nb._session.batch import Item, destination, item_of
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.task import Task
@@ -104,23 +104,6 @@ class Comparison(ShownBatch):
         texts = (f"{name} {value if isinstance(value, str) else shorten(value)}" for name, value in others)
         self._title = "Comparison", "model", self.prompt, " · ".join(texts)
         self._heads = ("model", "runs on", "used", "not supported", "problems", "price")
-
-    def submit(self, *, confirm: bool = False) -> tuple[Task, ...]:
-        """Send every request that can be sent, and return the tasks. *spends credits*, *network*, *writes ledger*.
-
-        The same request again returns the same task and costs nothing. A model that is left out is a warning, a limit from
-        other sources a `LimitWarning`. Raises, before anything is sent: SeedanceError with the total if something costs
-        credits and `confirm` is not True, or if no request can be sent.
-        """
-        for _ in self.progress(self.send, confirm=confirm):
-            pass
-        tasks = tuple(one for one in self.tasks if isinstance(one, Task))
-        pairs = zip(self.items, self.tasks, strict=True)
-        left_out = [(f"{one.name} is left out: {error}", error) for one, error in pairs if isinstance(error, Exception)]
-        if not tasks:
-            raise left_out[0][1]
-        errors.emit_warnings((text for text, _ in left_out), UserWarning)
-        return tasks
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:
@@ -208,11 +191,11 @@ class Sweep(ShownBatch):
         self._heads = (*varying, *problems, "price")
         self._axes = (*varying[:2],) if isinstance(table, Mapping) and varying[1:] else ()
 
-    def progress(self, work: "Work | None" = None, *, confirm: bool = False) -> Iterator[bool]:
+    def progress(self, *, confirm: bool = False) -> Iterator[bool]:
         """Send it as a batch does; a budget confirms too. *spends credits*. Raises as `run` does."""
         for spec in {item.name: item.spec for item in self.ready}.values():
             self._session.require_consent(spec, self._budget)
-        return super().progress(work, confirm=confirm is True or self._budget is not None)
+        return super().progress(confirm=confirm is True or self._budget is not None)
 
 
 def as_completed(sweep: "Sweep", /, *, confirm: bool = False) -> Iterator[Task]:

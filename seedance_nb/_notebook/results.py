@@ -3,7 +3,7 @@
 import math
 import textwrap
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -24,7 +24,6 @@ from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_pl
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
 
-Work = Callable[[Any], Coroutine[Any, Any, None]]
 MOST_SHOWN = 200  # rows of a table; those with problems come first
 _WITH_REQUESTS = 12  # most rows of a table that shows the request of each
 _AGAIN = " Press the button again to send the rest."
@@ -193,7 +192,7 @@ class ShownBatch(Batch):
             raise errors.InvalidInput(tuple(problems.values())) if problems else errors.SeedanceError(faults[0])
         return left_out
 
-    def progress(self, work: "Work | None" = None, *, confirm: bool = False) -> Iterator[bool]:
+    def progress(self, *, confirm: bool = False) -> Iterator[bool]:
         """Check everything, warn, and send it as `waiting` does. *spends credits*. Raises as `run` does."""
         named = [(getattr(one, self._by), one) for one in self.ready]
         without = [f"{name} is sent without {field}: {why}" for name, one in named for field, why in one.unsupported]
@@ -210,7 +209,7 @@ class ShownBatch(Batch):
         errors.emit_warnings(limits, errors.LimitWarning)
         errors.emit_warnings([*without, *self.unchecked_budgets()], UserWarning)
         try:
-            yield from self.waiting(work or self.perform)
+            yield from self.waiting()
         except KeyboardInterrupt:
             sent = [at for at, task in enumerate(self.tasks) if isinstance(task, Task) and task.is_new]
             price = total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in sent])

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import functools
 import math
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -301,10 +301,10 @@ class Batch:
         run.tasks[at] = task = await asyncio.to_thread(send)
         return await asyncio.wrap_future(task.future)
 
-    def waiting(self, work: Callable[[Any], Coroutine[Any, Any, None]]) -> Iterator[bool]:
-        """Wait for `send` or `perform`: False from time to time, and True at the end. Whoever leaves the loop stops the sending."""
+    def waiting(self) -> Iterator[bool]:
+        """Wait for `perform`: False from time to time, and True at the end. Whoever leaves the loop stops the sending."""
         run = self.reset()
-        future = ENGINE.submit(work(run))
+        future = ENGINE.submit(self.perform(run))
         try:
             while not concurrent.futures.wait([future], timeout=_TICK_S).done:
                 yield False

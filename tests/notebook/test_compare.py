@@ -16,6 +16,7 @@ from seedance_nb._notebook import output as view_module
 from seedance_nb._notebook.compare import SETTINGS, Comparison, request_for
 from seedance_nb._notebook.output import BatchView
 from seedance_nb._session.batch import Item
+from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import video_path
 
 T2V, R2V, I2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"
@@ -140,12 +141,13 @@ def test_a_list_without_models_is_refused() -> None:
 def test_a_model_that_is_listed_twice_generates_two_takes_each_at_its_price() -> None:
     comparison = sd.compare("A fox", [T2V, T2V], seconds=4, resolution="480p")
     assert comparison.total.simulated == 2
-    first, second = tasks = comparison.submit()
-    assert [task.row.take for task in tasks] == [1, 2]
-    rows = [first.row.seq, second.row.seq]  # a name changes when the provider's id arrives
-    assert rows[0] != rows[1]
-    assert [task.row.seq for task in comparison.submit()] == rows, "again, they are the same"
-    shown = comparison.generate().view().html
+    videos = comparison.generate()
+    first, second = (video.row for video in videos if isinstance(video, sd.Video))
+    assert (first.take, second.take) == (1, 2)
+    assert first.seq != second.seq
+    again = [video.row.seq for video in comparison.generate() if isinstance(video, sd.Video)]
+    assert again == [first.seq, second.seq], "again, they are the same"
+    shown = videos.view().html
     assert shown.count("<video") == 2
     assert "· take 2" in shown
 
@@ -205,13 +207,12 @@ def test_nothing_paid_is_sent_without_confirm_and_the_total_is_shown(session: sd
     paying.on_estimate = [12]
     comparison = compared(session, [T2V, I2V, R2V, PRO], first_frame=FIRST)
     assert paying.estimates == [], "making one asks nobody"
-    for act in (comparison.submit, comparison.generate):
-        with pytest.raises(sd.SeedanceError) as caught:
-            act()
-        assert f"paid requests to {T2V}, {I2V}. Total: 24 credits, 1 simulated (free)." in str(caught.value)
-        assert f"{R2V} is left out: 1 problem" in str(caught.value)
-        assert "confirm=True" in caught.value.next_step
-        assert caught.value.charged == "not charged"
+    with pytest.raises(sd.SeedanceError) as caught:
+        comparison.generate()
+    assert f"paid requests to {T2V}, {I2V}. Total: 24 credits, 1 simulated (free)." in str(caught.value)
+    assert f"{R2V} is left out: 1 problem" in str(caught.value)
+    assert "confirm=True" in caught.value.next_step
+    assert caught.value.charged == "not charged"
     assert len(paying.estimates) == 2, "the free estimate calls, once each"
     assert paying.charges == []
     assert session.ledger.rows() == []
@@ -227,8 +228,7 @@ def test_confirm_sends_each_model_one_request_and_again_none(session: sd.Session
         assert [type(video) for video in videos] == [sd.Video, sd.Video]
         assert models(paying) == BOTH
     assert [row.estimate for row in session.ledger.rows()] == [12.5, 12.5], "the ledger has the price that was shown"
-    tasks = compared(session, [T2V, I2V], first_frame=FIRST).submit(confirm=True)
-    assert [task.is_new for task in tasks] == [False, False]
+    assert [getattr(task, "is_new", None) for task in comparison.tasks] == [False, False]
     again = compared(session, [T2V, I2V], first_frame=FIRST, take=2).generate(confirm=True, timeout=30)
     assert len(again) == 2
     assert models(paying) == sorted(BOTH * 2)
@@ -237,9 +237,9 @@ def test_confirm_sends_each_model_one_request_and_again_none(session: sd.Session
 def test_what_is_left_behind_is_said_before_anything_is_paid(session: sd.Session, paying: Provider) -> None:
     comparison = compared(session, [T2V], first_frame=FIRST)
     with pytest.raises(sd.SeedanceError, match="is sent without first_frame: not supported by this model"):
-        comparison.submit()
+        comparison.generate()
     with pytest.raises(UserWarning, match="is sent without first_frame"):  # pytest makes every warning an error
-        comparison.submit(confirm=True)
+        comparison.generate(confirm=True)
     assert paying.charges == []
 
 
@@ -252,27 +252,24 @@ def test_an_estimate_that_fails_is_a_price_that_is_not_known(session: sd.Session
 
 
 def test_a_limit_from_other_sources_is_a_warning_before_anything_is_sent(session: sd.Session, paying: Provider) -> None:
-    for act in ("submit", "generate"):
-        with pytest.raises(sd.LimitWarning, match=f"{T2V}, warning: /input/duration: 13 s is too large"):
-            getattr(compared(session, [T2V], seconds=13), act)(confirm=True)
+    with pytest.raises(sd.LimitWarning, match=f"{T2V}, warning: /input/duration: 13 s is too large"):
+        compared(session, [T2V], seconds=13).generate(confirm=True)
     assert paying.charges == []
     with pytest.warns(sd.LimitWarning):
-        compared(session, [T2V], seconds=13).submit(confirm=True)[0].wait(30)
+        compared(session, [T2V], seconds=13).generate(confirm=True)
     assert len(paying.charges) == 1
 
 
 def test_confirm_must_be_true_itself(session: sd.Session, paying: Provider) -> None:
     with pytest.raises(sd.SeedanceError, match="confirm=True"):
-        compared(session, [T2V]).submit(confirm="no")  # type: ignore[arg-type]
+        compared(session, [T2V]).generate(confirm="no")  # type: ignore[arg-type]
     assert paying.charges == []
 
 
 def test_a_model_with_problems_is_said_and_the_others_go(session: sd.Session, paying: Provider) -> None:
     comparison = compared(session, [R2V, T2V])
-    with pytest.warns(UserWarning, match=f"{R2V} is left out: 1 problem"):
-        (task,) = comparison.submit(confirm=True)
-    assert task.row.spec == T2V
     videos = comparison.generate(confirm=True, timeout=30)
+    assert [task.row.spec for task in comparison.tasks if isinstance(task, sd.Task)] == [T2V]
     assert isinstance(videos[0], sd.InvalidInput)
     assert isinstance(videos[1], sd.Video)
     assert models(paying) == ["bytedance/seedance1-0-pro-t2v"]
@@ -361,9 +358,10 @@ def test_what_is_simulated_beside_what_is_paid_is_marked(session: sd.Session, pa
 @pytest.mark.usefixtures("paying")
 def test_a_page_that_is_reloaded_before_they_end_names_the_future_files(session: sd.Session) -> None:
     comparison = compared(session, [VAST])
-    tasks = comparison.submit()
+    ENGINE.run(comparison.send(comparison.reset()))
     later = comparison._output(pending=True)
-    name = video_path(session.outputs, tasks[0].row).stem
+    (row,) = session.ledger.rows()
+    name = video_path(session.outputs, row).stem
     assert [f"/{name}.{kind}" in later.html for kind in ("mp4", "webm")] == [True, True]
     assert later.text == f"{VAST}: generating…"
     assert "<video" not in comparison._output().html

@@ -427,7 +427,7 @@ def test_what_was_forgotten_leaves_no_url_of_its_frame(session: sd.Session, payi
 def test_stop_ends_the_waiting_and_sends_nothing_further(session: sd.Session, paying: Provider) -> None:
     story = board(session)
 
-    for _ in story.waiting(story.perform):
+    for _ in story.waiting():
         if paying.charges:
             break  # as Stop does
     until(lambda: story.results[0] is not None)

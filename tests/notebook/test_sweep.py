@@ -530,7 +530,7 @@ def test_a_run_right_after_stop_is_the_only_one_that_sends(
 
 def test_who_waited_for_the_run_before_does_not_stop_the_next(session: sd.Session, paying: Provider) -> None:
     made = swept(session, budget=100)
-    waiting = made.waiting(made.perform)
+    waiting = made.waiting()
     next(waiting)
     now = made.reset()
     del waiting

@@ -134,4 +134,4 @@ def test_a_comparison_checks_each_model_once_when_it_is_made_and_not_when_it_is_
     words = {"prompt": "A fox", "seconds": 4, "reference_images": GOOD["reference_images"]}
     made: list[Comparison] = []
     assert count.of(lambda: made.append(Comparison(session, [MODEL], words))) == (1, 1)
-    assert count.of(lambda: made[0].submit(confirm=True)) == (0, 0)
+    assert count.of(lambda: made[0].generate(confirm=True)) == (0, 0)

@@ -334,5 +334,5 @@ def test_a_paid_one_has_the_providers_price_and_balance_and_sends_nothing(sessio
 
 def test_what_exists_is_not_rehearsed(session: sd.Session) -> None:
     made = batch(session, 2)
-    assert [*made.waiting(made.perform)][-1]
+    assert [*made.waiting()][-1]
     assert batch(session, 5).rehearse().clips == 3
