@@ -19,7 +19,7 @@ from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._provider.rate_limit import RateLimiter
 
 T = TypeVar("T")
-_TICK_S, _SAVE_S = 0.01, 90  # seconds in which an answer is saved in a ledger that others use; usually milliseconds
+_TICK_S, _SAVE_S = 0.05, 90  # seconds in which an answer is saved in a ledger that others use; usually milliseconds
 
 
 @dataclass(slots=True, eq=False)

@@ -249,25 +249,27 @@ async def lags(seconds: float, into: list[float]) -> None:
 
 
 def spent(url: str, seconds: float) -> tuple[float, int, list[float], list[float]]:
-    """CPU seconds and looks while the engine's loop and the kernel's are watched, and by how much these woke too late."""
+    """CPU seconds and looks, and afterwards by how much the engine's loop and the kernel's wake too late: watching them costs CPU."""
     from seedance_nb._task.engine import ENGINE
 
     looks, used, own, kernel = ask(f"{url}/counts")["looks"], time.process_time(), list[float](), list[float]()
+    time.sleep(seconds)
+    used = time.process_time() - used
+    looks = ask(f"{url}/counts")["looks"] - looks
     there = ENGINE.submit(lags(seconds, own))
     asyncio.run(lags(seconds, kernel))
     there.result()
-    used = time.process_time() - used
-    return used, ask(f"{url}/counts")["looks"] - looks, own, kernel
+    return used, looks, own, kernel
 
 
 def follow(tasks: int, seconds: float) -> None:
-    """In a process of its own: so many tasks submitted in one burst, and then followed; no task ends. The CPU of measuring is taken off."""
+    """In a process of its own: so many tasks submitted in one burst, and then followed; no task ends."""
     with provider() as url, tempfile.TemporaryDirectory() as folder:
         one = session(url, Path(folder))
         one.submit(MODEL, prompt="The first")
         while not ask(f"{url}/counts")["created"]:
             time.sleep(0.05)
-        measuring = spent(url, seconds)[0]
+        spent(url, 1)  # what is loaded once
         before, begun = kilobytes(), time.monotonic()
         kept = [one.submit(MODEL, prompt=f"A fox {number}") for number in range(tasks)]
         claimed = time.monotonic() - begun
@@ -278,7 +280,7 @@ def follow(tasks: int, seconds: float) -> None:
         while ask(f"{url}/counts")["looks"] <= 2 * tasks:  # the first look at each changes its state
             time.sleep(0.5)
         used, looked, own, kernel = spent(url, seconds)
-        used, counts = max(0.0, used - measuring), ask(f"{url}/counts")
+        counts = ask(f"{url}/counts")
         worst = [statistics.quantiles(one, n=100)[98] for one in (own, kernel)]
         print(f"  {tasks:5} tasks: {tasks / sent:6.1f} submits a second ({tasks / claimed:.0f} claimed), {counts['balances']} balance questions; "
               f"{looked / seconds:5.1f} looks a second, {1000 * used / max(1, looked):5.2f} ms CPU each, all in ({100 * used / seconds:.1f} % of a core); "
