@@ -15,7 +15,7 @@ import yaml
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import JsonPath, find, read_json, to_pointer
 
-MAX_BYTES, MAX_DEPTH, MAX_VALUES = 16_000_000, 100, 250_000
+MAX_BYTES, MAX_DEPTH, MAX_VALUES = 16_000_000, 100, 500_000
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"the document has more than {MAX_VALUES:,} values"
 _LESS = "pass only the operations that you need, as a dict or a smaller file"
@@ -38,7 +38,7 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
 
     Files in the folder of a path and below it are read too, if references name them, and are then under `x-files`.
     Raises: SpecError with the file and a pointer or line for a document that cannot be read, is not YAML 1.2 or JSON, has a
-    key twice, or exceeds 16 MB, 100 levels or 250,000 values, those of aliases and merge keys counted wherever they are used.
+    key twice, or exceeds 16 MB, 100 levels or 500,000 values, those of aliases and merge keys counted wherever they are used.
     """
     if isinstance(source, Mapping):
         _bounded(source, "")
@@ -108,7 +108,7 @@ class _Yaml:
     """Builds values from a parser's events one by one, so that the first unsupported one ends the parsing."""
 
     def __init__(self, events: Iterable[Any], file: str) -> None:
-        self._events, self._left = iter(events), 2 * MAX_VALUES
+        self._events, self._left = iter(events), MAX_VALUES
         self._anchors: dict[str, Any] = {}
         self._file = file
 

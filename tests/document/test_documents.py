@@ -410,3 +410,10 @@ def test_a_document_with_any_one_wrong_node_is_refused_or_works(name: str) -> No
         check(made, prompt="[Image2]", reference_images=["x"], duration=16)
         form(made).validate()
     assert 40 < worked < 360
+
+
+def test_three_megabytes_of_dense_json_are_read() -> None:
+    values = {f"v{number}": {"a": 1, "b": 2, "c": 3, "d": 4} for number in range(85_000)}
+    text = json.dumps({"type": "object", "properties": {"prompt": {"type": "string"}}, "more": values})
+    assert len(text) > 3_000_000
+    assert spec(text).roles == {"prompt": "/prompt"}
