@@ -88,9 +88,28 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         old = merged.setdefault(key, rule)
         limit = _widest(old.limit, rule.limit, is_list=rule.kind in WORDS["lists"])
         for number in special if rule.kind == "range" else ():  # -1 beside 0 to 9
-            limit = _widest(limit, {one: number for one, side in (("from", _LOW), ("to", _HIGH)) if {*limit} & side})
+            limit = _widest(limit, {"from" if one in _LOW else "to": number for one in limit})
         merged[key] = replace(old, limit=limit)
-    return tuple(rule for rule in merged.values() if _is_possible(rule.limit))
+    defaults = {one.lower() for rule in merged.values() if rule.kind == "default" for one in rule.limit["any"]}
+    possible = [_certain(reading, rule, defaults) for rule in merged.values() if _is_possible(rule.limit)]
+    return tuple(rule for at, rule in enumerate(possible) if rule not in possible[:at])
+
+
+def _certain(reading: _Reading, rule: Rule, defaults: set[str]) -> Rule:
+    """A rule, or that it is unclear, if something else in the description may allow more than it says."""
+    if rule.when or rule.hint or rule.kind in WORDS["certain"]:
+        return rule
+    bare, more = pattern("{condition}").sub("", reading.text), pattern("{doubt}").search(reading.text) is not None
+    if rule.kind == "enum":
+        others = {plain(one).lower() for one in pattern("{shown}").findall(bare)} | defaults
+        more |= not others <= {one.lower() for one in rule.limit["any"]} or pattern("{opened}").search(bare) is not None
+    if rule.kind in ("range", "count", "chars"):
+        tokens = pattern("{token}").finditer(reading.text if rule.kind == "range" else rule.quote)
+        alone = [one for one in tokens if one["number"] and not (one["unit"] or one["item"] or one["noun"])]
+        numbers = {_amounts(one, one)[0] for one in alone} - {*rule.limit.values()}
+        bounds = [(side in _LOW, bound, one) for side, bound in rule.limit.items() for one in numbers]
+        more |= any(one < bound if is_low else one > bound for is_low, bound, one in bounds)
+    return replace(rule, kind="unclear", limit={"any": [rule.quote]}) if more else rule
 
 
 def _roles(name: str, kind: str | None, text: str) -> set[str]:
@@ -141,9 +160,8 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     for quantity in found if not aside and ("media" in reading.roles or not explains) else ():
         start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
         rest = pattern("{comparators}").sub("", value[:start] + value[end:])
-        alone = not pattern("[a-z]|[^ -~]").search(rest) and (
-            not clause.outer or pattern("(?:{items}) ?$").search(clause.outer)
-        )
+        behind = not clause.outer or pattern("(?:{items}) ?$").search(clause.outer)
+        alone = behind and not pattern("[a-z]|[^ -~]").search(rest)
         phrase = bare[bare.rfind(",", 0, start) + 1 : end + 40]
         mine, said = ({*pattern("image|video|audio").findall(one.lower())} for one in (reading.name, value[start:end]))
         own = start < min(example, other) and (not mine or not said or mine & said)  # one image, beside audio
@@ -151,7 +169,8 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
         roles = reading.roles | {"alone" if alone else "any", "named" if named else "any"}
         kinds = _kinds(roles, quantity, phrase) if own else ()
         rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
-    if not rules and value[tail - 1 : tail] != ":" and pattern("{limits}").search(value, 0, min(example, advised)):
+    unknown = pattern("{limits}|{like}").search(value, 0, min(example, advised))
+    if unknown and not rules and value[tail - 1 : tail] != ":":
         rules.append(reading.rule("unclear", clause, limit={"any": [value.strip()]}))
     return rules, last
 
@@ -197,7 +216,8 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
         numbers = [pattern(r"-?\d+(?:\.\d+)?").fullmatch(one) for one in found]
         ends = {*map(str.lower, found[:1] + found[-1:])} & {*WORDS["no_values"]}
         is_time = listed and "text" in reading.roles and pattern(r"\s?\d+ ?(?:秒|s|seconds?)").fullmatch(listed[0])
-        explained = listed and len(found) == 1 and ("\n" in listed[0] or reading.text[listed.end() :][:1] == ":")
+        after = pattern(r"\s*(?:\([^()]*\))?\s*(?::|or\b|或)").match(reading.text, listed.end()) if listed else None
+        explained = listed and len(found) == 1 and (after or "\n" in listed[0])
         wrong = ends or is_time or explained or ("number" in reading.roles and not all(numbers))
         shown = items and pattern("{shown}").fullmatch(items[0])
         named = found and pattern(r"(?=.*\d)\w+[/-][\w./-]+").fullmatch(found[0])
@@ -277,6 +297,8 @@ def _amounts(token: re.Match[str], like: re.Match[str]) -> tuple[float, float]:
     if token["ratio"]:
         return (float(token["left"]) / (float(token["right"]) or 1),) * 2
     text, factors = token["number"].lower().replace(",", ""), WORDS["factors"]
+    if power := re.fullmatch(r"(\d+)(?:\^|\*\*)(\d+)(\s?-\s?1)?", text):
+        text = str(float(power[1]) ** int(power[2]) - bool(power[3]))
     scale = factors.get((token["scale"] or "").strip().lower(), 1)
     unit = " ".join((token["unit"] or like["unit"] or "").casefold().split())
     return ((WORDS["counts"].get(text) or float(text)) * scale * factors.get(unit, 1),) * 2
@@ -309,8 +331,11 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
             continue
         if token["comparator"]:
             comparator = meaning("comparators", token["comparator"]) or comparator
-            negated = pattern("{negated}").search(value, max(0, token.start() - 12), token.start())
-            if comparator in WORDS["opposite"] and negated:
+            before = max(found[-1].end if found else 0, token.start() - 40)
+            negated = pattern("{negated}").search(value, before, token.start())
+            if pattern("{never}").search(value, before, token.start()) and comparator in ("to", "from"):
+                comparator = "default"
+            elif comparator in ("over", "under") and negated:
                 comparator = WORDS["opposite"][comparator]
             elif comparator in ("over", "under"):
                 comparator += "?"  # unless what is beyond it is only said to be handled
@@ -353,7 +378,8 @@ def normalised(original: str) -> tuple[str, list[int]]:
         lambda mark: WORDS["signs"].get(mark.lastgroup, "").ljust(len(mark[0]), "\0"), original[:MAX_LENGTH]
     )
     forms = ((sign, unicodedata.normalize("NFKC", sign)) for sign in plain.translate(_LIKE))
-    signs = "".join(form if len(form) == 1 else sign for sign, form in forms).translate(_LIKE)
+    kept = (form if len(form) == 1 and sign.isdigit() == sign.isdecimal() else sign for sign, form in forms)
+    signs = "".join(kept).translate(_LIKE)
     places = [place for place, sign in enumerate(signs) if sign != "\0"]
     return "".join(signs[place] for place in places), places
 

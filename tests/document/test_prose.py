@@ -13,6 +13,8 @@ from seedance_nb._document.prose import Rule, read_rules
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import named_fields
 
+NUMBERS = st.integers(min_value=1, max_value=9000)
+
 
 def limit_of(rule: Rule) -> tuple[Any, ...]:
     return (*((name, bound) for name, bound in rule.limit.items() if name != "any"), *rule.limit.get("any", ()))
@@ -246,6 +248,84 @@ def test_the_number_of_another_thing_is_no_bound(description: str, name: str, ki
     assert {rule[0] for rule in said(description, name, kind)} <= {"default", "enum"}
 
 
+@pytest.mark.parametrize(
+    ("sentence", "limit"),
+    [
+        ("Never go over 6", ("to", 6)),
+        ("You cannot request more than 6", ("to", 6)),
+        ("Don't send more than 6", ("to", 6)),
+        ("It is not allowed to use fewer than 6", ("from", 6)),
+        ("There is no maximum of 6", None),
+        ("No lower limit of 6", None),
+    ],
+)
+def test_a_negation_before_a_verb_is_understood_or_nothing_is_said(
+    sentence: str, limit: tuple[str, int] | None
+) -> None:
+    assert said(sentence, "n", "integer") == ({("range", limit)} if limit else set())
+
+
+@pytest.mark.parametrize(
+    ("power", "value"), [("2^20", 2**20), ("2**20", 2**20), ("2 ** 20 - 1", 2**20 - 1), ("10^6", 10**6), ("2³²", 2**32)]
+)
+def test_a_power_is_read_whole_or_not_at_all(power: str, value: int) -> None:
+    limits = [rule.limit for rule in read_rules("n", "integer", f"From 0 to {power}") if rule.kind == "range"]
+    assert all(limit.get("to", value) >= value for limit in limits), "no valid number is refused"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "name", "kind"),
+    [
+        ("-2 or 3 to 8", "n", "integer"),
+        ("3 to 8 or -2", "n", "integer"),
+        ("0 (off) or 3-8", "n", "integer"),
+        ("[3,8],或传 -2", "n", "integer"),
+        ("0 不限,否则 3-8", "n", "integer"),
+        ("Must be 0 (off) or between 3 and 8", "n", "integer"),
+        ("可选 4:3、1:1,也可传 free", "shape", "string"),
+        ("Options: 6, 8. Use `self` for the rest", "length", "string"),
+        ("One of 360p, 540p. Default self.", "quality", "string"),
+        ("Supports 360p, 540p; 900p is in beta", "quality", "string"),
+        ("Supported: 4:3, 1:1. Anything else is ignored", "shape", "string"),
+        ("Must be one of 4:3, 1:1 for words; pictures may also use 2:3", "shape", "string"),
+        ("models before 2024 only accepted 512, 640", "size", "string"),
+        ("Free up to 6; beyond that each costs more", "n", "integer"),
+        ("We bill at most 6 frames", "n", "integer"),
+        ("At most 3 (7 for enterprise)", "n", "integer"),
+        ("Up to 6 (up to 20 with more)", "n", "integer"),
+        ("At most 6 concurrently", "n", "integer"),
+        ("最多 6,超出部分按 1 处理", "n", "integer"),
+        ("The former limit of 6 has been removed", "n", "integer"),
+        ("不再限制最多 6 个", "n", "integer"),
+        ("Up to 90 characters; longer texts are truncated", "prompt", "string"),
+        ("Up to about 90 characters works well", "prompt", "string"),
+        ("Most people write 10 to 90 characters", "prompt", "string"),
+        ("No more than 6 tags are shown on the page", "tags", "array"),
+        ("Width of the logo at most 90 px", "image_url", "string"),
+        ("不支持 Base64 以外的方式", "image_url", "string"),
+    ],
+)
+def test_nothing_is_refused_where_the_description_may_allow_more(sentence: str, name: str, kind: str) -> None:
+    assert not {rule for rule in said(sentence, name, kind) if rule[0] != "default"}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "name", "kind"),
+    [("Best short; the hard cap is 90 signs", "prompt", "string"), ("-9 to +6 dB", "gain", "number"), ("帧率,24 或 30", "fps", "integer"),
+     ("6n+1", "n", "integer"), ("in steps of 0.2", "n", "number"), ("[3,8],或传 -2", "n", "integer"), ("Up to 6 (up to 20 with more)", "n", "integer")],
+)  # fmt: skip
+def test_what_looks_like_a_limit_and_refuses_nothing_is_unclear(sentence: str, name: str, kind: str) -> None:
+    assert "unclear" in {rule.kind for rule in read_rules(name, kind, sentence)}
+
+
+@settings(deadline=None)
+@given(NUMBERS, NUMBERS, st.integers(-9000, 20_000))
+def test_another_number_beside_a_range_is_never_refused(low: int, more: int, other: int) -> None:
+    for frame in ("{} to {}, or {}", "From {} to {}. There is {} as well", "{} 到 {},或 {}"):
+        for _, (_, lowest), (_, highest) in said(frame.format(low, low + more, other), "n", "integer"):
+            assert lowest <= other <= highest
+
+
 def test_an_object_is_never_one_of_a_list_of_texts() -> None:
     assert said("One of `aa` or `bb`", "choice", "string") == {("enum", "aa", "bb")}
     assert said("One of `aa` or `bb`", "choice", "object") == set()
@@ -362,7 +442,7 @@ FIELDS: dict[str, Any] = {
         "type": "array", "items": {"type": "string"},
         "description": "Up to 2 images. Formats: png, jpeg. Base64 is not supported. Recommended: at most 1 MB each.",
     },
-    "mode": {"type": "string", "description": "Must be one of `slow`, `quick`. If `steps` is 3, must be one of `quick`, `odd`."},
+    "mode": {"type": "string", "description": "Must be one of `slow`, `quick`. If `steps` is 3, must be `quick`."},
     "steps": {"type": "integer", "maximum": 90, "description": "Between 1 and 50."},
     "size": {"type": "integer", "default": 7, "description": "Between 1 and 5."},
 }  # fmt: skip
@@ -414,7 +494,6 @@ def test_any_text_is_read_and_quoted_exactly(description: str, name: str, kind: 
     assert rules == read_rules(name, kind, description)
 
 
-NUMBERS = st.integers(min_value=1, max_value=9000)
 TWINS = [  # what a field is, and one limit in both languages
     ("prompt", "string", "At most {} characters", "最多 {} 个字符"),
     ("prompt", "string", "No more than {} characters", "不超过 {} 个字符"),
