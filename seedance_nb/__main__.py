@@ -76,15 +76,13 @@ def _members(value: Any, *names: str) -> dict[str, Any]:
 
 def _models(options: Any) -> None:
     models, names = sd.models(), ("name", "title", "mode", "source", "key_env")
-    facts = [_members(spec, *names) for spec in models.values()]
-    _print(facts if options.json else models, as_json=options.json)
+    _print([_members(spec, *names) for spec in models.values()] if options.json else models, as_json=options.json)
 
 
 def _check(options: Any) -> int:
     spec, chosen, fields = request_of("check", "seedance check", [options.model, *options.words])
     problems, names = sd.check(spec, **fields), ("path", "message", "rule", "quote", "source", "warns")
-    facts = [_members(problem, *names) for problem in problems]
-    _print(facts if chosen.json else problems, as_json=chosen.json)
+    _print([_members(problem, *names) for problem in problems] if chosen.json else problems, as_json=chosen.json)
     return 0 if all(problem.warns for problem in problems) else 3
 
 

@@ -179,10 +179,8 @@ def form(document: Document, /) -> Form:
 
 
 @typed
-def panel(
-    document: Document, /, *, budget: float | None = None, api_key: str | None = None, base_url: str | None = None,
-    simulate: bool | None = None, **fields: Any,
-) -> Panel:  # fmt: skip
+def panel(document: Document, /, *, budget: float | None = None, api_key: str | None = None, base_url: str | None = None,
+          simulate: bool | None = None, **fields: Any) -> Panel:  # fmt: skip
     """Form, price, Generate, progress and the video in one cell. Nothing is paid before Generate is pressed.
 
     Without a key it uses the simulator and shows SIMULATED. With a key it shows where the key goes, and gets the
@@ -227,10 +225,8 @@ def gallery(search: str = "", /, *, everyone: bool = False) -> Gallery:
 
 
 @typed
-def compare(
-    prompt: str, names: Document | Sequence[Document] = (), /, *, simulate: bool | None = None, take: int = 1,
-    budget: float | None = None, **shared: Any,
-) -> Comparison:  # fmt: skip
+def compare(prompt: str, names: Document | Sequence[Document] = (), /, *, simulate: bool | None = None, take: int = 1,
+            budget: float | None = None, **shared: Any) -> Comparison:  # fmt: skip
     """One prompt for several models, with their videos side by side. Nothing is sent before you confirm. *reads files*.
 
     In a cell it is a table with the prices (*network*: the free estimate calls) and one button, which asks again if the
@@ -256,8 +252,7 @@ def compare(
         raise argument_error("names", 'the prompt comes first, then the models: sd.compare("A fox", [...])', names)
     if "prompt" in shared:
         raise argument_error("prompt", "was passed twice, as the first argument and by name", shared["prompt"])
-    settings = {"prompt": prompt, **shared}
-    return Comparison(_default(simulate=simulate), names, settings, take=take, budget=budget)
+    return Comparison(_default(simulate=simulate), names, {"prompt": prompt, **shared}, take=take, budget=budget)
 
 
 @typed
@@ -342,8 +337,8 @@ def takes(source: Task | Document, n: int, /, *, budget: float | None = None, co
             raise SeedanceError(text, charged=None)
         source = _default(simulate=simulate).sender.spec_of(row)
         fields = merged(read_json(row.body), build_body(source, fields))
-    options: Any = {"budget": budget, "concurrency": concurrency, "simulate": simulate}
-    return sweep(source, {"take": range(1, n + 1)}, **options, **fields)
+    table = {"take": range(1, n + 1)}
+    return sweep(source, table, budget=budget, concurrency=concurrency, simulate=simulate, **fields)
 
 
 @typed
@@ -366,10 +361,8 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
 
 
 @typed
-def upload(
-    document: Document, file: str | Path | bytes, /, *, name: str = "", api_key: str | None = None,
-    base_url: str | None = None,
-) -> str:  # fmt: skip
+def upload(document: Document, file: str | Path | bytes, /, *, name: str = "", api_key: str | None = None,
+           base_url: str | None = None) -> str:  # fmt: skip
     """Upload a local file to the provider. *reads files*, *network*; no credits are spent.
 
     The parameters:
@@ -387,10 +380,8 @@ def upload(
 
 
 @typed
-def asset(
-    document: Document, address: str, /, *, kind: Literal["image", "video", "audio"] = "image", name: str = "",
-    api_key: str | None = None, base_url: str | None = None,
-) -> str:  # fmt: skip
+def asset(document: Document, address: str, /, *, kind: Literal["image", "video", "audio"] = "image", name: str = "",
+          api_key: str | None = None, base_url: str | None = None) -> str:  # fmt: skip
     """Register a public URL as an asset and wait until it is ready. *network*; no credits are spent.
 
     The parameters:

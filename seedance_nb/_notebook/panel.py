@@ -252,8 +252,7 @@ class Panel:
 
     def _update_button(self) -> None:
         """Show the price, on Generate too, and the number of warnings: of filled fields, or of all once they were shown to confirm."""
-        note = price_note(self.spec, self._price, simulated=self._simulated, budget=self._budget)
-        self._note.value = escape(note)
+        self._note.value = escape(price_note(self.spec, self._price, simulated=self._simulated, budget=self._budget))
         warnings = [problem for problem in self.form.problems if problem.warns]
         is_counted = self.spec.unchecked or (warnings and not self._confirmed)
         values = self.form.values if is_counted else {}  # a copy, so not at every key

@@ -116,8 +116,7 @@ class Account:
         if name not in self.spec.calls:
             problem = f"{self.spec.provider} has no {name} call."
             raise SeedanceError(problem, next_step="check the account on the provider's website")
-        answer = await self._answer(name, body=body, query=query)
-        return find(answer.value, self.spec.calls[name].value)
+        return find((await self._answer(name, body=body, query=query)).value, self.spec.calls[name].value)
 
     async def _answer(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Answer:
         text = json_text(body) if body is not None else ""

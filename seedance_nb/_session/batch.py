@@ -23,9 +23,9 @@ from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.preflight import Report
 from seedance_nb._session.rehearsal import Rehearsal, forecast
 from seedance_nb._session.session import Document, Session
-from seedance_nb._task.begin import require_sendable
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE, call_in, wait_for
+from seedance_nb._task.follow import require_sendable
 from seedance_nb._task.task import Task
 
 T = TypeVar("T")
@@ -219,8 +219,7 @@ class Batch:
         groups = dict[tuple[str, bool, str], list[float]]()
         for item, price in self._offer if budget is not None else ():
             if price.amount is not None and not price.at_least:
-                key = item.spec.provider, item.simulated, price.unit
-                groups.setdefault(key, []).append(price.amount)
+                groups.setdefault((item.spec.provider, item.simulated, price.unit), []).append(price.amount)
         for (provider, simulated, unit), prices in groups.items():
             price = Estimate(unit=unit, amount=math.fsum(prices))
             check(provider, price, budget or 0, simulated=simulated, count=len(prices))

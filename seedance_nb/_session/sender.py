@@ -25,8 +25,8 @@ from seedance_nb._provider.key_sources import find_key
 from seedance_nb._provider.transport import Endpoint, access_policy
 from seedance_nb._schema.formats import SIMULATED_HOST
 from seedance_nb._simulator import store as _store
-from seedance_nb._task.begin import begin, require_consent, require_sendable
 from seedance_nb._task.engine import ENGINE
+from seedance_nb._task.follow import begin, require_consent, require_sendable
 from seedance_nb._task.send import TaskRun
 from seedance_nb._task.task import Task
 from seedance_nb._web.addresses import base_of, host_of, same_base
@@ -124,9 +124,8 @@ class Sender:
         """The price from an earlier estimate or the schema. *pure*."""
         if approved.extra:
             return Estimate(unit=spec.price.unit, why="fields that are not in the schema may change the price")
-        base_url = self.routing.for_new(spec).base_url
-        known = self._prices.get(self.price_key(spec, base_url, approved.values))
-        return known or estimate(spec, approved.values)
+        key = self.price_key(spec, self.routing.for_new(spec).base_url, approved.values)
+        return self._prices.get(key) or estimate(spec, approved.values)
 
     async def preflight(self, spec: Spec, body: dict[str, Any], total_s: float = 8) -> Report:
         """The files of a request checked against the model's limits, within `total_s` seconds. *network*, *reads files*."""
@@ -136,14 +135,11 @@ class Sender:
         report = await preflight(spec, body, allowed_origin=allowed_origin, total_s=total_s, asset_state=look_up)
         videos = spec.roles.get("reference_videos", "")
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
-            price = estimate(spec, body, report.seconds(videos))
-            self._prices[self.price_key(spec, endpoint.base_url, body)] = price
+            self._prices[self.price_key(spec, endpoint.base_url, body)] = estimate(spec, body, report.seconds(videos))
         return report
 
-    def send(
-        self, approved: Approved, *, take: int = 1, budget: float | None = None, simulated: bool | None = None,
-        interactive: bool = False,
-    ) -> Task:  # fmt: skip
+    def send(self, approved: Approved, *, take: int = 1, budget: float | None = None, simulated: bool | None = None,
+             interactive: bool = False) -> Task:  # fmt: skip
         """The task of an approved request, sent only where the screen showed that it goes (`simulated`, if there was one); without a budget if a person pressed a button (`interactive`). *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
         spec, budget = approved.spec, self.budget if budget is None else budget
         require_sendable(spec, take, budget)
@@ -186,8 +182,7 @@ class Sender:
         return self.specs.get(name) or (_spec.spec(name) if name in _spec.model_names() else None)
 
     def _flow(self, spec: Spec, endpoint: Endpoint) -> TaskRun:
-        has_account = endpoint.app is None and "balance" in spec.calls
-        balance = functools.partial(self.balance, spec) if has_account else None
+        balance = functools.partial(self.balance, spec) if endpoint.app is None and "balance" in spec.calls else None
         return TaskRun(spec=spec, endpoint=endpoint, ledger=self.ledger, folder=self.outputs, balance=balance)
 
     async def balance(self, spec: Spec, *, of_burst: bool = False) -> float | None:

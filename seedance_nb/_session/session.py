@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, emit_warnings
+from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import links_html, table_html, table_text
 from seedance_nb._base.problem import Problem, Problems
@@ -25,10 +25,9 @@ from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._media.preflight import Report
 from seedance_nb._provider.rate_limit import sleep_until_tick
 from seedance_nb._session.sender import Routing, Sender
-from seedance_nb._task.begin import require_consent
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.follow import poll_once
+from seedance_nb._task.follow import poll_once, require_consent
 from seedance_nb._task.task import Task, Tasks
 from seedance_nb._web.addresses import host_of
 
@@ -65,13 +64,11 @@ class Session:
 
     __module__ = "seedance_nb"
 
-    def __init__(
-        self, *, api_key: str | Secret | None = None, base_url: str | None = None, simulate: bool | None = None,
-        budget: float | None = None, ledger: str | Path | None = None, outputs: str | Path | None = None,
-        queue_s: float = 0.8, run_s: float = 3.0, answer_s: float = 120,
-        sleep: Callable[[float], Awaitable[None]] = sleep_until_tick, clock: Callable[[], float] = time.monotonic,
-        for_one: bool = False,
-    ) -> None:  # fmt: skip
+    def __init__(self, *, api_key: str | Secret | None = None, base_url: str | None = None, simulate: bool | None = None,
+                 budget: float | None = None, ledger: str | Path | None = None, outputs: str | Path | None = None,
+                 queue_s: float = 0.8, run_s: float = 3.0, answer_s: float = 120,
+                 sleep: Callable[[float], Awaitable[None]] = sleep_until_tick,
+                 clock: Callable[[], float] = time.monotonic, for_one: bool = False) -> None:  # fmt: skip
         key = as_secret(api_key)
         del api_key
         self.ledger = Ledger(ledger)
@@ -137,7 +134,7 @@ class Session:
         spec = _spec.spec(document)
         body = build_body(spec, fields)
         if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json") and not p.warns):
-            raise InvalidInput(wrong)
+            raise errors.InvalidInput(wrong)
         return ENGINE.run(self.sender.preflight(spec, body))
 
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
@@ -157,10 +154,8 @@ class Session:
         spec = _spec.spec(document)
         return ENGINE.run(self.sender.price(spec, approve(spec, fields).values))
 
-    def submit(
-        self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, preflight: bool | None = None,
-        budget: float | None = None, **fields: Any,
-    ) -> Task:  # fmt: skip
+    def submit(self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None,
+               preflight: bool | None = None, budget: float | None = None, **fields: Any) -> Task:  # fmt: skip
         """Send a request and return its task at once. *spends credits*, *network*, *writes ledger*.
 
         The same request again returns the same task and costs nothing. A limit from other sources is a `LimitWarning`.
@@ -187,18 +182,17 @@ class Session:
         pays = preflight is None and spec.task and not self.is_simulated(spec)
         if preflight or (pays and take not in range(self.ledger.takes(approved) + 1)):
             report = ENGINE.run(self.sender.preflight(spec, approved.values, 8 if preflight else 2))
-            if errors := tuple(problem for problem in report.problems if not problem.warns):
-                raise InvalidInput(errors)
+            if broken := tuple(problem for problem in report.problems if not problem.warns):
+                raise errors.InvalidInput(broken)
             limit_warnings += report.problems
-            emit_warnings(report.unchecked if preflight else (), MediaWarning)
+            errors.emit_warnings(report.unchecked if preflight else (), errors.MediaWarning)
         # Before anything is sent, so that it costs nothing if warnings are errors.
-        emit_warnings(limit_warnings, LimitWarning)
+        errors.emit_warnings(limit_warnings, errors.LimitWarning)
         return self.sender.send(approved, take=take, budget=budget)
 
-    def generate(
-        self, document: Document, /, *, timeout: float | None = None, progress: bool | None = None, take: int = 1,
-        extra: Mapping[str, Any] | None = None, preflight: bool | None = None, budget: float | None = None, **fields: Any,
-    ) -> Video:  # fmt: skip
+    def generate(self, document: Document, /, *, timeout: float | None = None, progress: bool | None = None, take: int = 1,
+                 extra: Mapping[str, Any] | None = None, preflight: bool | None = None, budget: float | None = None,
+                 **fields: Any) -> Video:  # fmt: skip
         """Send a request and wait for its video: `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
 
         The parameters:
@@ -231,10 +225,9 @@ class Session:
         """
         if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
             message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
-            raise InvalidInput((Problem(path="limit", message=message, rule="limit", value=limit, limit=1),))
+            raise errors.argument_error("limit", message, limit, 1)
         if not isinstance(day, date | None):
-            message = f"must be a date such as datetime.date(2026, 11, 30), not {day!r}"
-            raise InvalidInput((Problem(path="day", message=message, rule="day", value=day),))
+            raise errors.argument_error("day", f"must be a date such as datetime.date(2026, 11, 30), not {day!r}", day)
         person = "" if everyone else self.ledger.own_person()
         if find or day:
             found = self.ledger.search(self.prompt_of, limit, 0, words=find, day=day, person=person)
@@ -271,7 +264,7 @@ class Session:
         if row is None:
             problem = f"No task {safe_name(name)!r} in the ledger {self.ledger.place}."
             next_step = "list the tasks with sd.tasks(); for another ledger, use sd.Session(ledger='...').task(...)"
-            raise SeedanceError(problem, next_step=next_step, charged=None)
+            raise errors.SeedanceError(problem, next_step=next_step, charged=None)
         spec = self.sender.spec_of(row) if document is None else _spec.spec(document)
         return Task(self.sender, spec, row)
 
@@ -293,14 +286,13 @@ class Session:
         """
         payload = mask_keys(payload)  # before anything can fail: a traceback can show variables
         own = _spec.spec(document) if document is not None else None
-        known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
+        known = [*self.sender.specs.values(), *filter(None, [own])]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:
-            spec = own or self.sender.spec_of(row)
-            ENGINE.run(poll_once(self.sender.flow_of(spec, row), row))
+            ENGINE.run(poll_once(self.sender.flow_of(own or self.sender.spec_of(row), row), row))
             return self.task(row.name, document=own)
         problem = "The callback does not match a task in this ledger, so it was ignored."
-        raise SeedanceError(problem, next_step="list the tasks with sd.tasks()", charged=None)
+        raise errors.SeedanceError(problem, next_step="list the tasks with sd.tasks()", charged=None)
 
     def prompt_of(self, model: str, body: str) -> str:
         """The prompt in a model's request body, "" if there is none; of an unknown model, the first text called prompt. *reads files*."""
@@ -320,7 +312,8 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
     except (ValueError, TypeError):
         body = None
     if not isinstance(body, dict):
-        raise SeedanceError("The callback is not a JSON object.", next_step="pass its body unchanged", charged=None)
+        problem = "The callback is not a JSON object."
+        raise errors.SeedanceError(problem, next_step="pass its body unchanged", charged=None)
     specs = [*map(_spec.spec, _spec.model_names()), *more]
     for provider, pointer in sorted({(spec.provider, spec.callback_id) for spec in specs if spec.callback_id}):
         name = find(body, pointer)
@@ -346,7 +339,7 @@ class Models(dict[str, Spec]):
     def _cells(self, spec: Spec) -> list[str]:
         try:
             where = self._session.host(spec) or "simulator"
-        except SeedanceError:
+        except errors.SeedanceError:
             where = "- (no key)"
         return [spec.name, f"{spec.title}: {spec.mode}", where, spec.price.note.split(";")[0], _KNOWN[spec.evidence]]
 

@@ -59,8 +59,7 @@ def next_poll(polls: PollSchedule, elapsed: float) -> float:
             regular = min(30.0, max(due - elapsed, polls.floor))
     if elapsed > polls.late:
         regular = max(regular, 60)
-    wait = min(regular, early - elapsed) if early is not None else regular
-    return max(wait, polls.floor)
+    return max(regular if early is None else min(regular, early - elapsed), polls.floor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,13 +21,12 @@ from seedance_nb._check.check import Approved, approve_again, values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, Row, State, price_after
-from seedance_nb._task.begin import require_consent
 from seedance_nb._task.display.player import badge, data_url, source_of, still_of
 from seedance_nb._task.display.progress import Line, Progress, open_line, usual_text
 from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE, Delivery
 from seedance_nb._task.files import file_text, forget, poster_of
-from seedance_nb._task.follow import resolve, run
+from seedance_nb._task.follow import require_consent, resolve, run
 from seedance_nb._task.results import poll
 from seedance_nb._task.send import TaskRun, raise_for
 

@@ -40,9 +40,9 @@ import seedance_nb as sd
 from faults import gathering
 from faults.echoing import every
 from seedance_nb._session.session import Session
-from seedance_nb._task import begin
-assert begin.unattended_reason
-begin.unattended_reason = str  # the notebook stands for one with a person before it
+from seedance_nb._task import follow
+assert follow.unattended_reason
+follow.unattended_reason = str  # the notebook stands for one with a person before it
 
 async def quick(seconds):
     await asyncio.sleep(min(0.01, seconds / 100))

@@ -101,7 +101,7 @@ def test_an_interrupt_before_the_sending_frees_the_request(
 
     for place, charges in (("create_request", 0), ("ENGINE.follow", 0)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"seedance_nb._task.begin.{place}", stop)
+            patch.setattr(f"seedance_nb._task.follow.{place}", stop)
             with pytest.raises(KeyboardInterrupt):
                 session.submit(MODEL, **(FIELDS | {"prompt": place}))
         assert len(provider.charges) == charges

@@ -297,7 +297,7 @@ def test_another_threads_look_does_not_take_a_request_away_before_it_is_sent(
 ) -> None:
     server.plans[CREATE] = [(accept,)]
     session = child.session_at(server.url, tmp_path)
-    monkeypatch.setattr("seedance_nb._task.begin.create_request", _slowly(create_request))
+    monkeypatch.setattr("seedance_nb._task.follow.create_request", _slowly(create_request))
     with ThreadPoolExecutor(4) as threads:
         tasks = list(threads.map(lambda _: session.submit(CRUN.model, **CRUN.fields), range(4)))
     assert {task.wait(60).task for task in tasks} == {"crun:task_1"}

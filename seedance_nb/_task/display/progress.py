@@ -10,7 +10,7 @@ from typing import Any
 from seedance_nb._base.html import DIM, Html, cell_publisher, piece
 from seedance_nb._base.values import duration_text
 from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_after
-from seedance_nb._task.begin import unattended_reason
+from seedance_nb._task.follow import unattended_reason
 
 UPDATE_S = 1.0  # seconds between two updates of a line at least, so that many tasks do not flood a page
 _FEWEST = 3
