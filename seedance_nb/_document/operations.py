@@ -14,11 +14,7 @@ from seedance_nb._document.tables import Table
 METHODS = ("post", "put", "patch", "delete", "query")
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _MOST_HOPS, _MOST_LISTED, _LONGEST = 20, 12, 2_000
-_COLLECTIONS = {
-    "multi": ("form", True),
-    "ssv": ("spaceDelimited", False),
-    "pipes": ("pipeDelimited", False),
-}  # of Swagger 2.0
+_COLLECTIONS = {"multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False)}
 _NO_PARAMETERS = ("accept", "content-type", "authorization")  # headers that the request has anyway
 
 

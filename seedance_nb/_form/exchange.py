@@ -142,16 +142,14 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
     fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
     given = {name: child for name, child in fields.items() if name in body and find(child, "/x-in") is not ABSENT}
-    texts = {name: _parameter(name, body[name], child) for name, child in given.items()}
-    body = {name: value for name, value in body.items() if name not in texts} if texts else body
-    at = {
-        place: [name for name in texts if given[name]["x-in"] == place]
-        for place in ("path", "query", "header", "cookie")
-    }
-    options = [f"--header {_quoted(f'{name}: {texts[name]}')}" for name in at["header"]]
-    options += [f"--cookie {_quoted(texts[name])}" for name in at["cookie"]]
-    path = re.sub(r"\{([^{}]*)\}", lambda name: texts[name[1]] if name[1] in at["path"] else name[0], spec.path)
-    query = "&".join(texts[name] for name in at["query"] if texts[name])
+    at: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    for name, child in given.items():
+        at[child["x-in"]][name] = _parameter(name, body[name], child)
+    body = {name: value for name, value in body.items() if name not in given} if given else body
+    options = [f"--header {_quoted(f'{name}: {text}')}" for name, text in at["header"].items()]
+    options += [f"--cookie {_quoted(text)}" for text in at["cookie"].values()]
+    path = re.sub(r"\{([^{}]*)\}", lambda name: at["path"].get(name[1], name[0]), spec.path)
+    query = "&".join(filter(None, at["query"].values()))
     path += f"?{query}" if query else ""
     base = f'"${_variable(spec.base_env, "BASE_URL")}"'
     url = _quoted(spec.server + path) if spec.server else base + (_quoted(path) if path else "")

@@ -89,8 +89,6 @@ def connect(path: Path) -> sqlite3.Connection:
                 path.chmod(0o600)  # only now that it is known to be a ledger
                 return db
             except sqlite3.OperationalError as error:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
                 if "locked" not in str(error) or time.monotonic() > end:
                     raise
                 # SQLite does not wait by itself while another process turns a file to write-ahead logging.
@@ -147,11 +145,11 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     # Writing through this name must not damage what is written through another.
     if read_home(db)[0] != str(path) or is_mount_point(path, mounts()):
         require_single_link(path)
-    db.execute("BEGIN")  # one snapshot for both queries, because another process may be creating the tables
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
-    found = "ok" if path.stat().st_size > CHECKED_AT_ONCE else damage_of(db)
-    db.execute("COMMIT")
+    with db:
+        db.execute("BEGIN")  # one snapshot for both queries, because another process may be creating the tables
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        found = "ok" if path.stat().st_size > CHECKED_AT_ONCE else damage_of(db)
     if version == 0 and _journal.is_used(path):
         found = "its format number is missing"
     elif foreign:
@@ -177,7 +175,7 @@ def damage_of(db: sqlite3.Connection) -> str:
 
 def migrate(db: sqlite3.Connection) -> None:
     """Migrate the tables to the current format from any older one, or create them."""
-    try:
+    with db:
         db.execute("BEGIN IMMEDIATE")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         for number, step in enumerate(MIGRATIONS[version:], version + 1):
@@ -187,11 +185,6 @@ def migrate(db: sqlite3.Connection) -> None:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'extras'").fetchone():
             for statement in _ADDITIONS:
                 db.execute(statement)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def columns_of(db: sqlite3.Connection) -> list[str]:

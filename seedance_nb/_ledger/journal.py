@@ -182,9 +182,8 @@ def owner(path: Path) -> str:
 
 def read(path: Path) -> tuple[list[Entry], int]:
     """Every readable entry in order, and the number of unreadable lines; none for a missing journal. *reads files*."""
-    lines = list[bytes]()
-    with suppress(FileNotFoundError):
-        lines = [raw for raw in path.read_bytes().split(b"\n") if raw]
+    content = path.read_bytes() if path.exists() else b""
+    lines = [raw for raw in content.split(b"\n") if raw]
     entries = [entry for raw in lines if (entry := parse(raw)) is not None]
     return entries, len(lines) - len(entries)
 

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import apsw
 
@@ -170,6 +170,13 @@ class Dialled:
     @property
     def in_transaction(self) -> bool:
         return bool(self._db.in_transaction)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._db.in_transaction:
+            self.execute("ROLLBACK" if kind else "COMMIT")
 
     def close(self) -> None:
         self._db.close()
