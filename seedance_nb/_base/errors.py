@@ -227,10 +227,8 @@ class Refused(SeedanceError):
 
     hint: str = "read the provider's message above"
 
-    def __init__(
-        self, message: str = "", *, code: int | str | None = None, next_step: str = "",
-        charged: Charged = "not charged", provider: str = "The provider",
-    ) -> None:  # fmt: skip
+    def __init__(self, message: str = "", *, code: int | str | None = None, next_step: str = "",
+                 charged: Charged = "not charged", provider: str = "The provider") -> None:  # fmt: skip
         intro = "" if code is None else f"{provider} rejected the request ({code}): "
         super().__init__(intro + quote_lines(message), next_step=next_step or self.hint, charged=charged)
         self.args, self.provider_message, self.code = (message,), message, code

@@ -89,10 +89,9 @@ class Ledger:
         """Whose rows are shown if nothing else is asked for, "" for everyone's: a file has those of one person. Reads the environment."""
         return person() if "://" in self.place or os.getenv("SEEDANCE_PERSON") else ""
 
-    def claim(
-        self, approved: Approved, *, base_url: str, simulated: bool, take: int = 1, fingerprint: str = "",
-        estimate: Estimate | None = None, budget: float | None = None, replaces: int | None = None,
-    ) -> tuple[Row, bool]:  # fmt: skip
+    def claim(self, approved: Approved, *, base_url: str, simulated: bool, take: int = 1, fingerprint: str = "",
+              estimate: Estimate | None = None, budget: float | None = None,
+              replaces: int | None = None) -> tuple[Row, bool]:  # fmt: skip
         """The row for this request, and whether it is new; if it is, the caller must send it. *writes ledger*.
 
         The same request to the same URL with the same `take` has one row, unless that one certainly never became a task.
@@ -214,10 +213,9 @@ class Ledger:
         names = ("person", "model", "unit", "tasks", "cost")
         return self._select(query, each=lambda found: dict(zip(names, found, strict=True)))
 
-    def search(
-        self, prompt: Callable[[str, str], str], limit: int, offset: int, *, words: str = "", model: str = "", state: str = "",
-        day: date | None = None, cost: str = "", mark: str = "", sort: str = "newest", person: str = "",
-    ) -> list[Found]:  # fmt: skip
+    def search(self, prompt: Callable[[str, str], str], limit: int, offset: int, *, words: str = "", model: str = "",
+               state: str = "", day: date | None = None, cost: str = "", mark: str = "", sort: str = "newest",
+               person: str = "") -> list[Found]:  # fmt: skip
         """The rows with these `words` in what `prompt` returns for model and body; `day` is a local one; "" and None are any."""
         start = datetime.combine(day, datetime.min.time()) if day else None
         days = [start.timestamp(), (start + timedelta(days=1)).timestamp()] if start else [0, math.inf]

@@ -187,8 +187,7 @@ class Sweep(ShownBatch):
         same = [f"{name} {one}" for name, one in first.fields.items() if not (name in fixed or isinstance(one, dict))]
         title = "Takes" if names.keys() == {"take"} else "Sweep"
         self._title = title, "request", str(prompt), " · ".join([*[first.name] * (not models[1:]), *same])
-        problems = ["problems"] * any(item.error or item.warnings for item in self.items)
-        self._heads = (*varying, *problems, "price")
+        self._heads = (*varying, *["problems"] * any(item.error or item.warnings for item in self.items), "price")
         self._axes = (*varying[:2],) if isinstance(table, Mapping) and varying[1:] else ()
 
     def progress(self, *, confirm: bool = False) -> Iterator[bool]:

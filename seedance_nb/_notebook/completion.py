@@ -146,8 +146,7 @@ def proposals(code: str, namespace: Mapping[str, Any]) -> tuple[list[str], str]:
         fields = fields_by_name(spec(model))
         key, equals, value = last.partition("=")
         if equals and (field := fields.get(key.strip())):
-            values = (True, False) if field.kind == "toggle" else field.choices or field.likely
-            return _starting(values, value.lstrip())
+            return _starting((True, False) if field.kind == "toggle" else field.choices or field.likely, value.lstrip())
         options = sorted(key for key, one in parameters.items() if one.kind is one.KEYWORD_ONLY and not table)
         given = {argument.partition("=")[0].strip() for argument in before}
         names = [key for key in dict.fromkeys([*fields, *options]) if key not in given and key.startswith(last)]

@@ -141,10 +141,9 @@ class BatchView:
         self._note = shared.html("", "sdn-note")
         foot = shared.box(W.HBox, [self._note, self._go, self._yes, self._cancel, self._stop], "sdn-foot")
         self._output = VideoOutput(shared)
-        self.widget = StaticBox(
-            [style, top, self._table, self._status, foot, self._output.widget], shared.layout, "sdn", "sdn-panel", "sdn-comparison",
-            static=lambda: (repr(batch), self._table.value),
-        )  # fmt: skip
+        parts = [style, top, self._table, self._status, foot, self._output.widget]
+        classes, static = ("sdn", "sdn-panel", "sdn-comparison"), lambda: (repr(batch), self._table.value)
+        self.widget = StaticBox(parts, shared.layout, *classes, static=static)
         self._table.value = table()
         self._show_price()
 

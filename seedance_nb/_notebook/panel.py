@@ -180,10 +180,8 @@ class Panel:
         # In threads, because a large body or a locked ledger must not hold up every other task on this loop.
         approved = await asyncio.to_thread(approve, self.spec, values)
         takes = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
-        task = self.task = await asyncio.to_thread(
-            self._session.sender.send, approved, take=takes + 1, budget=self._budget, interactive=True,
-            simulated=self._simulated,
-        )  # fmt: skip
+        send = partial(self._session.sender.send, approved, interactive=True, simulated=self._simulated)
+        task = self.task = await asyncio.to_thread(send, take=takes + 1, budget=self._budget)
         was_done, future = await asyncio.to_thread(lambda: (task.row.state is State.DONE, task.following()))
         start, self._sent.value = time.monotonic(), request_html(approved.body)
         toggle(self._stop, shown=True)

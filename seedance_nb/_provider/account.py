@@ -33,10 +33,9 @@ class Account:
             return estimate(self.spec, body)
         unit = self.spec.price.unit
         try:
-            answer = await self._answer("estimate", body=body)
+            answer, value = await self._ask("estimate", body=body)
         except SeedanceError as error:
             return Estimate(unit=unit, why=f"the estimate call failed: {error.message}")
-        value = find(answer.value, self.spec.calls["estimate"].value)
         if answer.simulated:
             return Estimate(unit=unit, why="the simulator has no prices")
         if not is_number(value) or not 0 <= value < _MOST:
@@ -48,7 +47,7 @@ class Account:
         if "balance" in self.spec.calls and self.endpoint.app is not None:
             problem = f"There is no key for {self.spec.provider}, so there is no account balance."
             raise SeedanceError(problem, next_step=f"set {self.spec.key_env}")
-        value = await self._value("balance")
+        _, value = await self._ask("balance")
         if not is_number(value) or not abs(value) < _MOST:
             raise SeedanceError(f"{self.spec.provider} returned no balance.")
         return float(value)
@@ -63,9 +62,8 @@ class Account:
         extension = Path(name).suffix.removeprefix(".").lower()
         if not re.fullmatch(r"[a-z0-9]{1,5}", extension):
             raise SeedanceError(f"The file name {name!r} has no extension.", next_step="add one such as .png or .mp4")
-        answer = await self._answer("upload", query={"content_type": kind, "ext": extension})
-        call = self.spec.calls["upload"]
-        put, url = find(answer.value, call.put), find(answer.value, call.value)
+        answer, url = await self._ask("upload", query={"content_type": kind, "ext": extension})
+        put = find(answer.value, self.spec.calls["upload"].put)
         if not isinstance(put, str) or not isinstance(url, str) or media_error(url, ["https", "http"]):
             raise SeedanceError(f"{self.spec.provider} returned no upload URL.")
         if fault := await put_bytes(put, content, kind, access_policy(self.spec, self.endpoint)):
@@ -84,7 +82,7 @@ class Account:
             next_step = "pass a public URL; sd.upload returns one for a local file"
             raise SeedanceError(f"The URL {fault}.", next_step=next_step)
         body = {"name": name or f"seedance_nb {kind}", "asset_type": kind.title(), "asset_url": url}
-        asset_id = await self._value("asset", body=body)
+        _, asset_id = await self._ask("asset", body=body)
         if not isinstance(asset_id, str) or media_error(f"asset://{asset_id}", ["asset"]):
             raise SeedanceError(f"{self.spec.provider} returned no AssetId.")
         info, word = self.spec.calls["asset-info"], "unknown"
@@ -107,25 +105,21 @@ class Account:
 
     async def asset_state(self, asset_id: str) -> str:
         """The provider's word for the state of an asset. *network*. Raises: Refused and its subclasses, SeedanceError."""
-        word = await self._value("asset-info", query={"asset_id": asset_id})
+        _, word = await self._ask("asset-info", query={"asset_id": asset_id})
         if not isinstance(word, str) or not word:
             raise SeedanceError(f"{self.spec.provider} reports no status for the asset {asset_id}.")
         return word
 
-    async def _value(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Any:
+    async def _ask(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> tuple[Answer, Any]:
         if name not in self.spec.calls:
             problem = f"{self.spec.provider} has no {name} call."
             raise SeedanceError(problem, next_step="check the account on the provider's website")
-        return find((await self._answer(name, body=body, query=query)).value, self.spec.calls[name].value)
-
-    async def _answer(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Answer:
         text = json_text(body) if body is not None else ""
         request = call_request(self.spec.calls[name], self.endpoint.base_url, query or {}, text)
         answer, problem = await fetch_answer(self.spec, request, self.endpoint)
         if answer is None:
             raise SeedanceError(f"{self.spec.provider}'s {name} call failed ({problem}).", next_step="try again")
-        free_value(self.spec, answer)
-        return answer
+        return answer, find(free_value(self.spec, answer), self.spec.calls[name].value)
 
 
 def _content(file: str | Path | bytes, name: str) -> tuple[bytes, str]:

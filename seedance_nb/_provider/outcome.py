@@ -67,11 +67,10 @@ class Answer:
 def refusal(spec: Spec, code: str, words: str, *, simulated: bool, retry_after: float | None = None) -> Refused:
     """The error for one of the provider's codes or an HTTP status. *pure*."""
     meanings = spec.errors.statuses | spec.errors.refusals if spec.errors else {}
-    number = int(code) if code.isdecimal() else code or None
     provider = f"The simulator, acting as {spec.provider}," if simulated else spec.provider
     kind, page = _REFUSALS[meanings.get(code, "refused")], spec.links.get("get a key", "")
     step = f"{kind.hint}; get a key at {page}" if page and kind is Unauthorized else ""
-    error = kind(words, code=number, provider=provider, next_step=step)
+    error = kind(words, code=int(code) if code.isdecimal() else code or None, provider=provider, next_step=step)
     if isinstance(error, RateLimited):
         error.retry_after = retry_after
     return error
@@ -174,8 +173,7 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
     found = [(pointer, value) for pointer in table.details for value in find_all(answer.value, pointer)]
     texts = [(pointer, words_of(value) or str(value)[:_MOST_READ]) for pointer, value in found[:50]]
     lines = (text if pointer.endswith("/*") else f"{to_path(pointer)[-1]}: {text}" for pointer, text in texts)
-    details = [f"- {sanitize(line)[:500]}" for line in lines]
-    text = "\n".join([words, *details])
+    text = "\n".join([words, *(f"- {sanitize(line)[:500]}" for line in lines)])
     return refusal(spec, code, text, simulated=answer.simulated, retry_after=answer.retry_after)
 
 

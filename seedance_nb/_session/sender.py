@@ -92,10 +92,8 @@ class Sender:
     """Turns approved requests into tasks; known prices are saved with them. `outputs` and `budget` are those of `Session`."""
 
     def __init__(self, routing: Routing, ledger: Ledger, outputs: Path | None, budget: float | None) -> None:
-        self.ledger = ledger
-        self.specs: dict[str, Spec] = {}
-        self._prices: dict[tuple[str, str], Estimate] = {}
-        self.routing, self._outputs, self.budget = routing, outputs, budget
+        self.routing, self.ledger, self._outputs, self.budget = routing, ledger, outputs, budget
+        self.specs, self._prices = dict[str, Spec](), dict[tuple[str, str], Estimate]()
 
     @property
     def outputs(self) -> Path:

@@ -72,10 +72,10 @@ class Session:
         key = as_secret(api_key)
         del api_key
         self.ledger = Ledger(ledger)
+        waits: Any = {"timing": (queue_s, run_s), "answer_s": answer_s, "sleep": sleep, "clock": clock}
         routing = Routing(
-            key=key, for_one=for_one, base_url=base_url or "", simulate=simulate, timing=(queue_s, run_s), answer_s=answer_s,
-            sleep=sleep, clock=clock, ledger=self.ledger,
-        )  # fmt: skip
+            key=key, for_one=for_one, base_url=base_url or "", simulate=simulate, ledger=self.ledger, **waits
+        )
         self.sender = Sender(routing, self.ledger, Path(outputs) if outputs else None, budget)
 
     @property
@@ -265,8 +265,7 @@ class Session:
             problem = f"No task {safe_name(name)!r} in the ledger {self.ledger.place}."
             next_step = "list the tasks with sd.tasks(); for another ledger, use sd.Session(ledger='...').task(...)"
             raise errors.SeedanceError(problem, next_step=next_step, charged=None)
-        spec = self.sender.spec_of(row) if document is None else _spec.spec(document)
-        return Task(self.sender, spec, row)
+        return Task(self.sender, self.sender.spec_of(row) if document is None else _spec.spec(document), row)
 
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
         """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.

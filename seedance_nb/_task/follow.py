@@ -201,8 +201,7 @@ def must_stop(flow: TaskRun, answer: Answer, row: Row) -> bool:
     if isinstance(error, Unauthorized) or answer.status in (401, 403):
         text = f"{row.provider} did not accept the key when the status of {row.name} was checked."
         advice = "set the right key, then {} to resume it; the task is still running"
-        step = Step(advice, f"call sd.task({row.name!r}).wait()")
-        raise Unauthorized(text, next_step=step, charged=row.charged)
+        raise Unauthorized(text, next_step=Step(advice, f"call sd.task({row.name!r}).wait()"), charged=row.charged)
     gone = flow.spec.errors.gone if flow.spec.errors else ()
     return str(answer.status) in gone or (error is not None and str(error.code) in gone)
 

@@ -148,13 +148,13 @@ def test_what_only_the_simulator_has_is_never_sent_to_a_provider(session: sd.Ses
 def test_one_failed_look_loses_no_asset(paying: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     told = iter(["asset-777", sd.SeedanceError("HTTP 502"), "Active"])
 
-    async def value(*_: Any, **__: Any) -> Any:
+    async def ask(*_: Any, **__: Any) -> tuple[None, Any]:
         step = next(told)
         if isinstance(step, Exception):
             raise step
-        return step
+        return None, step
 
-    monkeypatch.setattr(Account, "_value", value)
+    monkeypatch.setattr(Account, "_ask", ask)
     desk = paying.sender.account(spec(CRUN))
     assert wait_for(ENGINE.submit(desk.asset("https://example.com/a.png"))) == "asset://asset-777"
 
@@ -206,11 +206,11 @@ def test_the_key_does_not_go_to_an_upload_address(paying: sd.Session, monkeypatc
     put = Provider()
     try:
 
-        async def answer(*_: Any, **__: Any) -> Any:
+        async def ask(*_: Any, **__: Any) -> tuple[Answer, str]:
             told = {"presigned_url": f"{put.url}/x?signature=s", "file_url": "https://files.example.com/x.png"}
-            return Answer(status=200, value={"data": told})
+            return Answer(status=200, value={"data": told}), told["file_url"]
 
-        monkeypatch.setattr(Account, "_answer", answer)
+        monkeypatch.setattr(Account, "_ask", ask)
         with pytest.raises(sd.SeedanceError, match="does not use https"):
             wait_for(ENGINE.submit(desk.upload(PICTURE, "a.png")))
         assert put.headers == []
