@@ -205,7 +205,7 @@ def auth_of(root: Table, operation: Table, oddities: list[Oddity]) -> Auth | Non
     scheme = resolve_reference(root, schemes.table(str(next(iter(required)))))
     kind = scheme.text("type")
     if kind == "apiKey" and scheme.text("in") == "header":
-        return Auth(header=scheme.text("name"))
+        return Auth(header=scheme.text("name"), prefix=scheme.value.get("x-prefix", ""))
     if kind.lower() == "bearer":
         message = "bearer is not a security type of OpenAPI; treated as type http with scheme bearer"
         oddities.append(Oddity(pointer=f"{scheme.pointer}/type", message=message))

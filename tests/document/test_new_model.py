@@ -146,6 +146,17 @@ def test_a_result_from_a_call_of_its_own_is_one_more_line(tmp_path: Path) -> Non
     assert "mp4" in str(result)
 
 
+def test_a_word_before_the_key_is_said_in_the_security_scheme(tmp_path: Path) -> None:
+    page = own_provider()
+    scheme = {"type": "apiKey", "in": "header", "name": "Authorization", "x-prefix": "Key "}
+    page["components"] = {"securitySchemes": {"Key": scheme}}
+    assert '"Authorization: Key $API_KEY"' in sd.form(sd.spec(written(tmp_path, page))).to_curl()
+    assert generated(tmp_path, written(tmp_path, page)).path.stat().st_size > 1000
+    scheme["x-prefix"] = "Key: x\r\n"
+    with pytest.raises(sd.SpecError, match="does not match"):
+        sd.spec(written(tmp_path, page))
+
+
 def test_the_call_for_a_result_must_be_free(tmp_path: Path) -> None:
     page = provider_of_two_calls()
     page["x-task"]["result"]["operation"] = "makeFilm"
