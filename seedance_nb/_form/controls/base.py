@@ -53,8 +53,8 @@ class WidgetFactory:
 
     # `account` uploads files and registers URLs, where the `calls` of `spec` say that the provider takes them.
     def __init__(self, control: Any = None, spec: Any = None, account: Callable[[], Account] | None = None) -> None:
-        self.layout, self.spec, self.account, self.lock = W.Layout(), spec, account, threading.RLock()
-        self.depth = 0  # of the control that is being created
+        self.layout, self.lock = W.Layout(keys=[*_synced(W.Layout)]), threading.RLock()
+        self.spec, self.account, self.depth = spec, account, 0  # the depth of what is being created
         self.control: Callable[[Field, OnChange], Control] = lambda field, on_change: control(field, self, on_change)
         self._style = cache(lambda style: style(keys=[*_synced(style)]))
 
@@ -91,7 +91,7 @@ class StaticBox(W.VBox):  # type: ignore[misc]
     """A box that viewers without widgets see as the text and HTML of `static`."""
 
     def __init__(self, children: list[Any], layout: Any, *classes: str, static: Callable[[], tuple[str, Html]]) -> None:
-        super().__init__(children, layout=layout, _dom_classes=["widget-box", *classes])
+        super().__init__(children, keys=[*_synced(W.VBox)], layout=layout, _dom_classes=["widget-box", *classes])
         self._static = static
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:

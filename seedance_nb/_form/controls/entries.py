@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -13,6 +13,7 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Compound, Control
 from seedance_nb._form.labels import FieldStatus
 from seedance_nb._form.model.fields import Field, defined_names, entry_of, extra_of, start_of
+from seedance_nb._form.model.shape import shape_of
 from seedance_nb._schema.validator import fits
 
 _OPEN_ITEMS = 3  # entries of longer lists are folded
@@ -165,14 +166,15 @@ class ItemsControl(Entries):
     entry_class = Entry
 
     def _build(self) -> Any:
-        self.fixed, self._first = "prefixItems" in self.field.shape.view, entry_of(self.field, 0)
-        self._noun = "" if self.fixed or self._first.label == "1" else self._first.label
+        self.fixed, self._first = "prefixItems" in self.field.shape.view, cache(partial(entry_of, self.field, 0))
+        items = shape_of(self.field.shape.view.get("items", {}), self.field.shape.defs).view
+        self._noun = "" if self.fixed else str(items.get("x-label") or items.get("title") or "")
         return self._frame(self._noun.lower() or "entry", "sdn-items")
 
     def entry_field(self, index: int) -> Field:
         if self.fixed:
             return entry_of(self.field, index)
-        return replace(self._first, label=f"{self._noun} {index + 1}".strip())
+        return replace(self._first(), label=f"{self._noun} {index + 1}".strip())
 
     def _name(self, entry: Entry, index: int) -> None:
         if not self.fixed:
@@ -204,9 +206,8 @@ class ItemsControl(Entries):
         return items if items or self.field.required else ABSENT
 
     def _foot(self) -> list[Any]:
-        rest = len(self._rest)
         more = [self._factory.button(partial(self._show_more, count), "sdn-fold", icon="caret-right", description=f"Show {count:,} more")
-                for count in sorted({min(_AT_FIRST, rest), rest}) if count]  # fmt: skip
+                for count in sorted({min(_AT_FIRST, len(self._rest)), len(self._rest)}) if count]  # fmt: skip
         return [self._factory.box(W.HBox, more, "sdn-adds") if more else self._add]
 
 
