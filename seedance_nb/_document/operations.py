@@ -112,9 +112,8 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     def body(item: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
         every = [*_parameters(document, item), *_parameters(document, one)]
         fields = {each["name"]: each for each in every if each["in"] == "formData"}
-        files = {
-            name: {"type": "string", "format": "binary"} for name, each in fields.items() if each.get("type") == "file"
-        }
+        binary = {"type": "string", "format": "binary"}
+        files = {name: binary for name, each in fields.items() if each.get("type") == "file"}
         plain = {name: {key: each[key] for key in each if key != "required"} for name, each in fields.items()}
         required = [name for name, each in fields.items() if each.get("required")]
         form = {"type": "object", "properties": plain | files, "required": required}

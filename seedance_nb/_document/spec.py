@@ -175,9 +175,8 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
     marked = {schema["x-role"]: path for path, schema in fields if "x-role" in schema}
     taken = {path for role, path in marked.items() if role not in given} | set(chosen.values())
     free = [(path, schema) for path, schema in fields if path not in taken]
-    has_prompt = "prompt" in {*marked, *chosen} or ("prompt" not in given and _guess("prompt", free))
-    roles = ROLES if has_prompt else ()
-    guesses = {role: path for role in roles if role not in {*given, *marked} and (path := _guess(role, free))}
+    found = "prompt" in {*marked, *chosen} or ("prompt" not in given and _guess("prompt", free))
+    guesses = {role: path for role in ROLES if found and role not in {*given, *marked} and (path := _guess(role, free))}
     for role in set(given) & set(marked):
         body = mark(body, marked[role], "x-role", ABSENT)
     for role, path in (guesses | chosen).items():
