@@ -80,8 +80,7 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         # a bracket explains the bound before it: up to 40 letters (or 1-9 signs)
         known = {old.kind for old in found if clause.outer and "any" not in old.limit}
         found += [rule for rule in rules if rule.kind not in known]
-    numbers = pattern("{special}").findall(text) if "number" in reading.roles else ()
-    special = [int(one) for pair in numbers for one in pair if one]
+    special = [int("".join(one)) for one in pattern("{special}").findall(text) if "number" in reading.roles]
     merged: dict[tuple[object, ...], Rule] = {}  # each once, with both bounds; of two different bounds the wider one
     for rule in found[:500]:
         key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in WORDS["repeated"] else "")
@@ -128,7 +127,7 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
 def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule], str]:
     value, rules = clause.value, list[Rule]()
     outer, spans = ([*pattern("{condition}").finditer(text)] for text in (clause.outer, value))
-    bare = pattern("{condition}").sub(lambda match: " " * len(match[0]), value)  # a number in a condition binds nothing
+    bare = pattern("{condition}|{digits}").sub(lambda one: " " * len(one[0]), value)  # a number in them binds nothing
     tail = len(value.rstrip(" ."))
 
     def when(start: int, end: int) -> str:

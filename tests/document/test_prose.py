@@ -303,6 +303,13 @@ def test_a_power_is_read_whole_or_not_at_all(power: str, value: int) -> None:
         ("No more than 6 tags are shown on the page", "tags", "array"),
         ("Width of the logo at most 90 px", "image_url", "string"),
         ("不支持 Base64 以外的方式", "image_url", "string"),
+        ("Only the characters `a-z`, `0-9` and `_`", "tag", "string"),
+        ("Characters 0-9 only", "tag", "string"),
+        ("不超过 90 个汉字或 200 个英文单词", "prompt", "string"),
+        ("In JSON format. Title: at most 90 characters", "facts", "string"),
+        ("The names. Separate several with commas. Valid values: `aa`, `bb`.", "kind", "string"),
+        ("A value greater than 0 specifies where it starts", "n", "integer"),
+        ("Give one or more tracks", "track", "integer"),
     ],
 )
 def test_nothing_is_refused_where_the_description_may_allow_more(sentence: str, name: str, kind: str) -> None:
@@ -324,6 +331,12 @@ def test_another_number_beside_a_range_is_never_refused(low: int, more: int, oth
     for frame in ("{} to {}, or {}", "From {} to {}. There is {} as well", "{} 到 {},或 {}"):
         for _, (_, lowest), (_, highest) in said(frame.format(low, low + more, other), "n", "integer"):
             assert lowest <= other <= highest
+
+
+@settings(deadline=None)
+@given(st.integers(-900, 900), st.integers(1, 900), st.sampled_from(["范围[{},{}]", "取值范围:[{},{}]。", "in the range [{},{}]", "Valid values: [{}, {}]"]))  # fmt: skip
+def test_a_comma_inside_a_range_separates_its_ends(low: int, more: int, frame: str) -> None:
+    assert said(frame.format(low, low + more), "n", "integer") == {("range", ("from", low), ("to", low + more))}
 
 
 def test_an_object_is_never_one_of_a_list_of_texts() -> None:
