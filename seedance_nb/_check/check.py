@@ -104,8 +104,7 @@ def only_value(schema: Any) -> Any:
     """The only value that a schema allows (`const`, or an `enum` of one), or `ABSENT`. *pure*."""
     if not isinstance(schema, dict):
         return ABSENT
-    only = schema["enum"][0] if len(schema.get("enum", ())) == 1 else ABSENT
-    return schema.get("const", only)
+    return schema.get("const", schema["enum"][0] if len(schema.get("enum", ())) == 1 else ABSENT)
 
 
 def sound(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> Any:

@@ -175,8 +175,7 @@ def _parameter(name: str, value: Any, schema: dict[str, Any]) -> str:
     if not is_apart and style != "deepObject":
         pairs = [(name, comma.join(f"{encode(key)}{comma}{text}" if is_object else text for key, text in pairs))]
     start, between = _STARTS.get(style, ("", "&"))
-    has_name = style not in ("simple", "label") and schema["x-in"] != "header"
-    is_named = has_name or (is_object and is_apart)
+    is_named = (style not in ("simple", "label") and schema["x-in"] != "header") or (is_object and is_apart)
     return start + between.join(f"{encode(key)}={text}" if is_named else text for key, text in pairs)
 
 

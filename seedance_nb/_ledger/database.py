@@ -102,13 +102,12 @@ def build(new: Path, path: Path, fill: Callable[[sqlite3.Connection], None] = la
     """Create a ledger file, to be renamed to `path`, with the rows that `fill` writes, durably. *writes files*."""
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:  # without write-ahead log: closing one on a full disk leaves half of it in the file, without a word
-        with closing(open_connection(new)) as db:
+        with closing(open_connection(new)) as db, db:
             db.execute("PRAGMA synchronous = 3")
             migrate(db)
             db.execute("BEGIN IMMEDIATE")
             fill(db)
             write_home(db, path, new.stat().st_ino)
-            db.execute("COMMIT")
     except BaseException:
         for file in (new, *logs(new)):
             file.unlink(missing_ok=True)

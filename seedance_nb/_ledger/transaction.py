@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,10 @@ class Transaction:
         """Write the journal, then commit. Raises: OSError if a new row is not in the journal; sqlite3.Error."""
         size = os.fstat(self.journal).st_size
         try:
-            try:
+            with nullcontext() if self.has_new else suppress(OSError):
                 if self.mirrored < self.last:
                     _journal.append(self.journal, entries(self.db, self.ledger, self.mirrored))
                     self.mirrored = self.last
-            except OSError:
-                if self.has_new:
-                    raise
             self.db.execute("COMMIT")
         except BaseException:
             if self.has_new:  # nothing will be sent, so nothing may say that it was; what was seen, though, stays

@@ -150,9 +150,8 @@ class Control:
         trait = "value" if isinstance(self.label_widget, W.HTML) else "description"
         setattr(self.label_widget, trait, self._html(self.field, self._status))
 
-    def _make_head(self, *classes: str) -> Any:
-        label = self._html(self.field, self._status_with())
-        self.label_widget = self._factory.html(label, "sdn-head", *classes)
+    def _make_head(self) -> Any:
+        self.label_widget = self._factory.html(self._html(self.field, self._status_with()), "sdn-head")
         return self.label_widget
 
     def _accept(self, value: Any, change: Change | None = None) -> None:

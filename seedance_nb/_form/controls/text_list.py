@@ -97,8 +97,7 @@ class ListControl(Entries):
             still = still_of(bytes(file["content"]), 4_000, 120) if self.field.media == "image" else b""
             shown = str(file["name"]), data_url(still, "image/jpeg") if still else ""
             self._show_state(f"Uploading {shown[0]}…")
-            upload = self.account().upload(bytes(file["content"]), shown[0])
-            self._when(upload, partial(self._add_uploaded, shown))
+            self._when(self.account().upload(bytes(file["content"]), shown[0]), partial(self._add_uploaded, shown))
 
     def _add_uploaded(self, shown: tuple[str, str], url: str) -> None:
         self.uploaded[url] = shown
@@ -147,7 +146,7 @@ class ListControl(Entries):
             self._entries[here].focus()
 
     def paste(self, text: str) -> None:
-        """Add an entry for each line of a text, as a user's change; empty entries at the end are replaced."""
+        """Add an entry for each line of a text, as a user's change; empty entries at the end are replaced, and the box is closed."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         while lines and self._entries and not self._entries[-1].text.value:
             self._entries.pop()
@@ -155,21 +154,18 @@ class ListControl(Entries):
             self._entries += [TextEntry(self, len(self._entries), line) for line in lines]
             self._arrange()
             self._accept(self._collect())
+            if self._box is not None:
+                self._box.value = ""
+                toggle(self._box, shown=False)
 
     def _open_paste(self) -> None:
         if self._box is None:
             head = Html('<span class="sdn-name">{}, one per line</span>').format(self.field.label)
             self._box = self._factory.make(W.Textarea, "sdn-field", "sdn-paste", continuous_update=False, description=head,
-                                           placeholder="one per line", on=self._on_paste)  # fmt: skip
+                                           placeholder="one per line", on=self.paste)  # fmt: skip
         toggle(self._box, shown=True)
         self._arrange()
         self._box.focus()
-
-    def _on_paste(self, text: str) -> None:
-        if text:
-            self._box.value = ""
-            toggle(self._box, shown=False)
-            self.paste(text)
 
     def _name(self, entry: TextEntry, index: int) -> None:
         entry.name = self.name_of(index)

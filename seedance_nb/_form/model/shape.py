@@ -79,8 +79,7 @@ def follow(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def properties_of(view: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = view.get("properties", {})
-    return properties
+    return view.get("properties") or {}
 
 
 def with_property(view: dict[str, Any], value: Mapping[str, Any], name: str, new: Any) -> dict[str, Any]:
