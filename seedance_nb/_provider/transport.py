@@ -31,7 +31,7 @@ from seedance_nb._web.network import CA_HINT, Connection, proxy_for, proxy_probl
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _MOST_HOPS, _IDLE_S, _SHOWN = 3, 10.0, 1000
 _Fetched = tuple[Answer | None, str]  # the response, or None and the reason
-_url = functools.lru_cache(256)(httpx.URL)
+_url = functools.lru_cache(1024)(httpx.URL)
 _LONGEST = 8192  # characters of a text that are made safe to show
 
 
