@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
 
@@ -23,6 +24,9 @@ _PER_ERROR = 5  # one message takes as long as checking so many schemas
 _WITHOUT_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
 _CHOICES = {"anyOf", "oneOf", "not", "if"}
 _MOST = 2_000  # a form needs many of these at once
+_SHORT, _MOST_VALID = 200, 10_000
+Valid = set[tuple[int, type, Any] | None]  # values, each with the identity of its schema
+_VALID: ContextVar[Valid | None] = ContextVar("valid", default=None)
 _WHOLE = Draft202012Validator.META_SCHEMA["$id"]
 
 
@@ -31,9 +35,10 @@ def validator_of(schema: dict[str, Any]) -> Any:
     return _Checker(schema, format_checker=checker(), registry=referencing.Registry())
 
 
-def errors_of(validator: Any, value: Any, most: int = MOST) -> list[ValidationError]:
-    """The errors of a value. *pure*. If that takes too much work, the last error has the rule `unchecked`."""
+def errors_of(validator: Any, value: Any, most: int = MOST, valid: Valid | None = None) -> list[ValidationError]:
+    """The errors of a value; parts without any are kept in `valid` and not checked again. *pure*. If that takes too much work, the last error has the rule `unchecked`."""
     found: list[ValidationError] = []
+    _VALID.set(valid)
     try:
         with bounded(value, most):
             for error in validator.iter_errors(value):
@@ -42,6 +47,9 @@ def errors_of(validator: Any, value: Any, most: int = MOST) -> list[ValidationEr
     except Spent:
         message = "could not be fully checked: there are too many combinations of alternatives"
         found.append(ValidationError(message, validator=UNCHECKED, instance=value, schema=True))
+        (valid or set()).clear()  # so that the same work is done, and the same said, the next time
+    finally:
+        _VALID.set(None)
     return found
 
 
@@ -156,6 +164,12 @@ def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -
         yield ValidationError("is not allowed", validator="false", instance=instance, schema=schema, path=at)
         return
     spend()
+    known = _VALID.get()
+    is_short = isinstance(instance, int | float) or (isinstance(instance, str) and len(instance) <= _SHORT)
+    part = (id(schema), type(instance), instance) if known is not None and is_short else None
+    if known is not None and part in known:
+        return
+    is_valid = True
     # A value of another type is no branch of an object: its type alone is said.
     has_choices = "type" in schema and not _CHOICES.isdisjoint(schema)
     is_other = has_choices and any(self.VALIDATORS["type"](self, schema["type"], instance, schema))
@@ -166,7 +180,10 @@ def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -
                 validator=key, validator_value=value, instance=instance, schema=schema, type_checker=self.TYPE_CHECKER
             )
             error.path.extendleft(at)
+            is_valid = False
             yield error
+    if known is not None and part and is_valid and len(known) < _MOST_VALID:
+        known.add(part)
 
 
 _Checker.descend = descend

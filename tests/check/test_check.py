@@ -12,6 +12,8 @@ import seedance_nb as sd
 from seedance_nb._base.values import to_pointer
 from seedance_nb._check.check import approve, approve_again, build_body, check, warnings
 from seedance_nb._document.load import model_names
+from seedance_nb._schema import validator
+from seedance_nb._schema.formats import search
 
 CORPORA = Path(__file__).parents[1] / "corpora"
 BASE: dict[str, Any] = {"prompt": "x", "reference_images": ["https://example.com/reference-image-1.png"]}
@@ -195,3 +197,33 @@ def test_a_path_can_hold_any_key() -> None:
 def test_a_value_of_any_shape_gets_a_problem_and_no_crash(value: Any) -> None:
     assert sd.check(MODEL, prompt="x", reference_images=value)
     assert sd.check(MODEL, prompt=value if value != "text" else 3, reference_images=[IMAGE])
+
+
+def test_after_an_edit_only_the_fields_that_changed_are_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated = list[str]()
+
+    def counted(pattern: str, text: str) -> bool | None:
+        evaluated.append(text)
+        return search(pattern, text)
+
+    monkeypatch.setattr(validator, "search", counted)
+    names = [f"field {number}" for number in range(300)]
+    spec = sd.spec(
+        {"type": "object", "properties": {name: {"type": "string", "pattern": "^[a-z]+$"} for name in names}}
+    )
+    body = dict.fromkeys(names, "fox")
+    assert check(spec, body) == ()
+    evaluated.clear()
+    assert [problem.path for problem in check(spec, body | {"field 7": "7"})] == ["/field 7"]
+    assert [problem.path for problem in check(spec, body | {"field 8": "8"})] == ["/field 8"]
+    assert evaluated == ["7", "8"]
+    assert check(spec, body) == ()
+    naive = list(validator.errors_of(validator.validator_of(spec.body), body | {"field 7": "7"}))
+    assert (len(naive), len(evaluated)) == (1, 2 + len(names)), "without what is known, every field is evaluated"
+
+
+def test_a_valid_value_makes_no_other_value_valid_that_python_calls_equal() -> None:
+    for kind, allowed in {"integer": ("1", "1.0"), "string": ("'1'",), "boolean": ("True",)}.items():
+        spec = sd.spec({"type": "object", "properties": {"field": {"type": kind}}})
+        for value in (1, True, 1.0, "1", True, 1, 1.0):
+            assert (check(spec, {"field": value}) == ()) is (repr(value) in allowed)
