@@ -239,7 +239,7 @@ def compare(prompt: str, names: Document | Sequence[Document] = (), /, *, simula
       take: 2 for a second video of each request, and so on.
       budget: the most that the tasks of each provider in the ledger may cost in total, in its unit.
       shared: settings that are translated for each model: `seconds` (number), `ratio` ("16:9", or "auto" to let the
-        model choose), `resolution` ("720p"), `audio` (True or False), `first_frame` and `last_frame` (URL of an image),
+        model choose), `resolution` ("720p"), `audio` (True or False), `seed`, `first_frame` and `last_frame` (URL of an image),
         `reference_images`, `reference_videos` and `reference_audios` (lists of URLs). The table shows what a model does
         not support or allow; nothing is clamped or rounded.
     Returns: the comparison.

@@ -3,8 +3,9 @@
 import difflib
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from seedance_nb._document import tables
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.prose import WORDS, Rule, read_rules
 from seedance_nb._document.reader import SPECS, merged, packaged, providers, read_document, with_shared
-from seedance_nb._document.spec import Spec, fields_of, mark, named_fields, with_roles
+from seedance_nb._document.spec import Spec, named_fields, plain_of, values_in, with_roles
 from seedance_nb._document.tables import MEDIA_RULES, ROLES, Table
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, KEYWORDS, LISTS, MAPS, ONES
@@ -33,7 +34,7 @@ from seedance_nb._schema.validator import errors_of, metavalidator, problem_of, 
 @functools.cache
 def model_names() -> tuple[str, ...]:
     """The names of the packaged models, sorted. *reads files*."""
-    folders = [folder for folder in SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_")]
+    folders = (folder for folder in SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_"))
     files = [(folder, file) for folder in folders for file in folder.iterdir()]
     return tuple(sorted(f"{folder.name}/{file.name.removesuffix('.yaml')}" for folder, file in files))
 
@@ -61,10 +62,8 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
         if media_type not in kinds:
             raise SpecError(f"no media type {media_type!r} here, only {', '.join(kinds) or 'JSON'}", file=found.file)
         found = _find(replace(chosen[0], content_type=media_type), None)
-    if not roles:
-        return found
-    body = with_roles(found.body, roles, found.file)
-    return replace(found, **(with_limits(body) if body and not found.rules else {"schema": body}))
+    body = with_roles(deepcopy(found.body), roles, found.file) if roles else {}
+    return replace(found, **with_limits(body, found.oddities)) if roles else found
 
 
 def _find(source: "str | Path | Mapping[str, Any] | Spec | Operation", operation: str | None) -> "Spec":
@@ -117,8 +116,7 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
         if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
             raise root.error("neither an OpenAPI document nor a JSON Schema")
         body, found = body_schema(root, root.value, "")
-        parts, oddities = with_limits(with_roles(body, {}, root.file)), tuple(dict.fromkeys(found))
-        return _spec_of(root, **parts, oddities=oddities, content_type="application/json")
+        return _spec_of(root, **with_limits(with_roles(body, {}, root.file), found), content_type="application/json")
     version = root.text("openapi")
     if not version.startswith(("3.0", "3.1", "3.2")):
         raise root.error(f"OpenAPI {version} is not supported, only 2.0 and 3.0 to 3.2", "openapi")
@@ -176,22 +174,21 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     with nullcontext() if has_task else suppress(SpecError):  # how a key is sent matters only where a request is
         auth = _operations.auth_of(root, operation, oddities)
     return _spec_of(
-        root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
+        root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file), oddities), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=tables.error_table(root) if task else None,
         replies=replies, calls={name: tables.call_of(root, calls.table(name)) for name in calls.value}, **tables.callback_of(operation),
-        oddities=tuple(dict.fromkeys(oddities)),
     )  # fmt: skip
 
 
 def _spec_of(root: Table, **parts: Any) -> Spec:
     document, name = root.value, Path(root.file).stem or "document"
-    provider = document.get("x-provider", "")
+    provider, price = document.get("x-provider", ""), document.get("x-price", {})
     keys = [*re.findall(r"\]\((https://[^\s()]{1,300})\)", str(find(document, "/components/securitySchemes"))), ABSENT]
     links = {"get a key": keys[0], "support": find(document, "/info/contact/email")}
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)
     return Spec(
-        name=f"{provider}/{name}" if provider else name, file=root.file, vouched=bool(provider), price=tables.price_table(root),
+        name=f"{provider}/{name}" if provider else name, file=root.file, vouched=bool(provider), price=tables.PriceTable(**tables.arguments(price, "tokens", "quote"), **price.get("tokens", {})),
         title=next(title for title in titles if isinstance(title, str)), mode=document.get("x-mode", ""),
         source=document.get("x-source", root.file), evidence=document.get("x-evidence", "schema"), **parts,
         links={name: text for name, text in links.items() if isinstance(text, str)},
@@ -228,13 +225,12 @@ def value_error(whole: Any, schema: Any, value: Any) -> str:
 
 
 def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
-    if not isinstance(schema, dict):
-        return
-    yield schema
-    children = [child for key in LISTS for child in schema.get(key, ())]
-    children += [child for key in (*MAPS, "$defs") for child in schema.get(key, {}).values()]
-    for child in (*children, *(schema.get(key) for key in ONES)):
-        yield from _subschemas(child)
+    if isinstance(schema, dict):
+        yield schema
+        children = [child for key in LISTS for child in schema.get(key, ())]
+        children += [child for key in (*MAPS, "$defs") for child in schema.get(key, {}).values()]
+        for child in (*children, *(schema.get(key) for key in ONES)):
+            yield from _subschemas(child)
 
 
 def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddity]:
@@ -245,12 +241,11 @@ def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddi
         alike = ABSENT if value_error(whole, schema, alike) else alike
         use = "ignored" if alike is ABSENT else f"{shorten(alike, 30)} is used"
         schema |= {} if alike is ABSENT else {"default": alike}
-        message = f"the default {shorten(default, 30)} is invalid: {error}; {use}"
-        yield Oddity(pointer=f"{pointer}/default", message=message)
+        text = f"the default {shorten(default, 30)} is invalid: {error}; {use}"
+        yield Oddity(pointer=f"{pointer}/default", message=text)
     errors = [(example, value_error(whole, schema, example)) for example in schema.get("examples", ())]
-    for example, error in errors:
-        if error:
-            yield Oddity(pointer=pointer, message=f"the example {shorten(example, 30)} is invalid: {error}; ignored")
+    wrong = ((shorten(example, 30), error) for example, error in errors if error)
+    yield from (Oddity(pointer=pointer, message=f"the example {one} is invalid: {why}; ignored") for one, why in wrong)
     if "examples" in schema:
         schema["examples"] = [example for example, error in errors if not error]
     for pattern in (*([schema["pattern"]] if "pattern" in schema else []), *schema.get("patternProperties", ())):
@@ -262,53 +257,83 @@ MAX_READ = 20_000  # characters of the descriptions of one request
 _UNKNOWN: dict[str, Any] = {"any": []}  # the schemes of addresses where no sentence names them
 
 
-def with_limits(body: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a Spec that its descriptions state: the schema with their certain limits, all rules, and what is not checked. *reads files*."""
-    fields, rules, unchecked = list(fields_of(body)), list[Rule](), list[Rule]()
-    size = sum(len(str(field.get("description", ""))) for _, field in fields)
-    is_read = size <= MAX_READ and any(field.get("x-role") == "prompt" for _, field in fields)
-    for path, field in fields if is_read else ():
-        own = {key: rule for key, rule in field.get("x-media", {}).items() if rule != _UNKNOWN}  # keys win over words
-        read = read_rules(str(path[-1]), str(field.get("type")), str(field.get("description", "")))
-        found = [replace(rule, path=to_pointer(path)) for rule in read if rule.kind not in own]
+def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, Any]:
+    """The parts of a Spec that its descriptions state: the same schema with their certain limits, all rules, what is not checked, and the `oddities`. *reads files*."""
+    rules, unchecked, left, shared = list[Rule](), list[Rule](), MAX_READ, body.get("$defs", {})
+    whole, fields = validator_of(body), [(path, field) for path, field in values_in(body) if path]
+    for path, field in fields:
+        view, at = plain_of(field, shared), to_pointer(path)
+        name, text = next((str(step) for step in reversed(path) if step != "*"), ""), str(view.get("description", ""))
+        media, left = view.get("x-media", {}), left - len(text)
+        if media.get("kind", "") not in name.lower():  # a role says it, not the name
+            name = f"{media['kind']}_{name}"
+        read = read_rules(name, str(view.get("type")), text) if left >= 0 else ()
+        words = {rule.kind: rule.limit | {"quote": rule.quote} for rule in read}
+        # Keys win over words.
+        own = {key: rule for key, rule in media.items() if rule not in (_UNKNOWN, words.get(key))}
         for key in own.keys() - {"kind"}:
             limit = {bound: value for bound, value in own[key].items() if bound != "quote"}
-            rules.append(Rule(kind=key, quote=own[key]["quote"], limit=limit, path=to_pointer(path), origin="x-media"))
-        rules += found
-        relations = () if {AT_LEAST_ONE, "anyOf", "oneOf", "dependentRequired"} & field.keys() else WORDS["relations"]
-        stated = [rule for rule in found if not rule.hint]
-        unchecked += [rule for rule in stated if rule.when or rule.kind in ("unclear", *relations)]
-        keys = dict(_keys(str(path[-1]), field, own, {rule.kind: rule for rule in stated if not rule.when}))
-        examples = [field[word] for word in ("default", "example", "const") if word in field]
-        if not any(errors_of(validator_of(keys | field), example) for example in examples):  # the document knows better
-            for key, value in keys.items():
-                body = mark(body, path, key, value)
-    for path in [path for path, field in fields if "x-placeholders" not in field]:
+            rules.append(Rule(kind=key, quote=own[key]["quote"], limit=limit, path=at, origin="x-media"))
+        found = [replace(rule, path=at) for rule in read if rule.kind not in own]
+        rules += [rule for rule in found if rule.kind != "unclear"]
+        certain = {rule.kind: rule for rule in found if not (rule.hint or rule.when)}
+        relations = WORDS["relations"] if {AT_LEAST_ONE, "anyOf", "oneOf", "dependentRequired"} & view.keys() else ()
+        tested = {*WORDS["harmless"], *relations, *_bind(name, field, own, certain, whole)}
+        unchecked += [rule for rule in found if not rule.hint and (rule.when or rule.kind not in tested)]
+    for path, field in fields if any(rule.kind == "placeholder" for rule in rules) else ():
         named = [rule for rule in rules if rule.kind == "placeholder" and rule.path == to_pointer(path)]
         table = {}  # by the one list of such files beside it
         for kind, word in WORDS["named"].items() if named else ():
-            beside = [(at[-1], one) for at, one in fields_of(body) if at[:-1] == path[:-1]]
-            near = [(name, one) for name, one in beside if find(one, "/x-media/kind") == kind]
+            beside = {str(at[-1]): plain_of(one, shared) for at, one in fields if at[:-1] == path[:-1]}
+            near = [name for name, one in beside.items() if find(one, "/x-media/kind") == kind]
             values = [rule.limit["any"][0] for rule in named if re.search(word, rule.limit["any"][0], re.IGNORECASE)]
-            if values and len(near) == 1 and near[0][1].get("type") == "array":
-                numbered = (re.sub(r"\d|\(n\)", "{n}", value, count=1) for value in values)
-                table[str(near[0][0])] = [*dict.fromkeys(numbered)]
-        if table:
-            body = mark(body, path, "x-placeholders", {"quote": named[0].quote} | table)
-    clear = tuple(rule for rule in rules if rule.kind != "unclear")
-    return {"schema": body, "rules": clear, "unchecked": (*unchecked,)}
+            if values and len(near) == 1 and beside[near[0]].get("type") == "array":
+                table[near[0]] = [*dict.fromkeys(re.sub(r"\d|\(n\)", "{n}", one, count=1) for one in values)]
+        if table and "x-placeholders" not in field:
+            field["x-placeholders"] = {"quote": named[0].quote} | table
+    message = f"the descriptions have {MAX_READ - left:,} characters; only the first {MAX_READ:,} are read for limits"
+    more = dict.fromkeys([*oddities, *([Oddity(pointer="", message=message)] if left < 0 else [])])
+    return {"schema": body, "rules": (*rules,), "unchecked": (*unchecked,), "oddities": (*more,)}
 
 
-def _keys(name: str, field: dict[str, Any], own: dict[str, Any], rules: dict[str, Rule]) -> Iterator[tuple[str, Any]]:
-    """New keywords for the rules about a field's value, and its `x-media` if it is known what its files are."""
-    for kind, keywords in WORDS["keywords"].get(str(field.get("type")), {}).items():
+def _bind(name: str, field: dict[str, Any], own: dict[str, Any], rules: dict[str, Rule], whole: Any,
+          lists: Sequence[Any] = ()) -> set[str]:  # fmt: skip
+    """Put the limits of rules into the schema of a field, unless its examples (or those of `lists`) break them. Returns the kinds of rules that are tested then."""
+    view = plain_of(field, whole.schema.get("$defs", {}))
+    examples = [*lists, *view.get("examples", ()), *(view[word] for word in ("default", "const") if word in view)]
+    new, tested = dict[str, Any](), set[str]()
+    for kind, words in WORDS["keywords"].get(str(view.get("type")), {}).items():
         limit = rules[kind].limit if kind in rules else {}
-        yield from ((word, limit[bound]) for bound, word in keywords.items() if bound in limit and word not in field)
+        stated = dict(_keyword(words.get(bound, ""), value, view["type"]) for bound, value in limit.items())
+        if stated.get("enum") and not errors_of(whole.evolve(schema=field), None):
+            stated["enum"].append(None)
+        if stated and "" not in stated and None not in stated.values():
+            new |= {word: value for word, value in stated.items() if word not in view}
+            tested |= {kind} if all(view.get(word, value) == value for word, value in stated.items()) else set()
     found = {kind: rule.limit | {"quote": rule.quote} for kind, rule in rules.items() if kind in MEDIA_RULES}
     kinds = {own["kind"]} if "kind" in own else {*re.findall("image|video|audio", name.lower())}
+    items = view["items"] if name and isinstance(view.get("items"), dict) else {}
     if found and len(kinds) == 1:
         unknown = {} if {"schemes", "base64"} & (found.keys() | own.keys()) else {"schemes": _UNKNOWN}
-        yield "x-media", {"kind": kinds.pop()} | unknown | found | own
+        new["x-media"] = {"kind": kinds.pop()} | unknown | found | own
+        text = plain_of(items or view, whole.schema.get("$defs", {}))
+        tested |= found.keys() if text.get("type") == "string" else set()
+    if any(errors_of(whole.evolve(schema=new), example) for example in examples):
+        return set()  # the document knows better
+    field.update(new)
+    values = [value for example in examples if isinstance(example, list) for value in example]
+    return tested | (_bind("", items, {}, rules, whole, values) if items else set())
+
+
+def _keyword(text: str, value: Any, kind: str) -> tuple[str, Any]:
+    """The keyword for a bound of a rule about a field of this type and its value, "" or None if there is none."""
+    word, _, step = text.partition(" ")
+    if kind == "string" or not isinstance(value, list):
+        return word, [*value] if isinstance(value, list) else value + int(step or 0)
+    numbers = [read_json(one) for one in value if re.fullmatch(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?", one)]
+    if word == "multipleOf":
+        return word, numbers[0] if len(value) == 1 and numbers > [0] else None
+    return word, numbers if len(numbers) == len(value) > 1 else None  # one alone is seldom a list
 
 
 @typed

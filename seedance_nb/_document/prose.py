@@ -28,7 +28,7 @@ class Rule:
     limit: dict[str, Any]  # bounds by from, over, to and under, or values or names of other fields as `any`
     when: str = ""  # the condition under which it holds: then it is not checked
     hint: bool = False  # whether it is advice, which is not checked either
-    path: str = ""  # a JSON Pointer to the field
+    path: str = ""  # a JSON Pointer to the field, with * for an entry or any other name
     origin: str = "prose"  # or the key that a person wrote
 
 

@@ -1,6 +1,7 @@
 """The `Spec`: one operation of a provider with its request schema, the role of each field, server, task table and prices."""
 
 import functools
+import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,12 +12,14 @@ from seedance_nb._base.errors import SpecError
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Readable
 from seedance_nb._base.problem import Oddity, Problem
-from seedance_nb._base.values import ABSENT, JsonPath, set_at, to_pointer
+from seedance_nb._base.values import ABSENT, JsonPath, to_path, to_pointer
 from seedance_nb._document.operations import Auth, Operation, is_json, operations_text
 from seedance_nb._document.prose import Rule
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.tables import ROLES, Call, ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of
+
+_PARTS = ("allOf", "anyOf", "oneOf")
 
 
 @created_by_package
@@ -122,7 +125,8 @@ def validator(spec: Spec) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def named_fields(spec: Spec) -> tuple[tuple[JsonPath, dict[str, Any]], ...]:
-    return tuple(fields_of(spec.body))
+    fields = [(path, schema) for path, schema in values_in(spec.body) if path and "*" not in path]
+    return (*reversed(dict(reversed(fields)).items()),)
 
 
 @functools.lru_cache(maxsize=64)
@@ -134,36 +138,53 @@ def fields_by_role(spec: Spec) -> dict[str, tuple[JsonPath, dict[str, Any]]]:
 
 def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Problems in the order of the schema's fields; unknown fields come last in their object. *pure*."""
-    ranks, objects = _ranks(spec)
+    places = {path: number for number, (path, _) in enumerate(named_fields(spec))}
 
-    def rank(problem: Problem) -> tuple[float, ...]:
-        path = problem.path
-        while path not in ranks:
-            path = path.rpartition("/")[0]
-        return (*ranks[path], math.inf) if path != problem.path and path in objects else ranks[path]
+    def place(problem: Problem) -> list[float]:
+        path = to_path(problem.path)
+        fields = [end for end, name in enumerate(path, 1) if not name.isdecimal()]  # an entry is where its list is
+        return [places.get(path[:end], math.inf) for end in fields]
 
-    return tuple(sorted(problems, key=rank))
-
-
-@functools.lru_cache(maxsize=64)
-def _ranks(spec: Spec) -> tuple[dict[str, tuple[float, ...]], set[str]]:
-    ranks: dict[str, tuple[float, ...]] = {"": ()}
-    for number, (path, _) in enumerate(named_fields(spec)):
-        ranks[to_pointer(path)] = (*ranks[to_pointer(path[:-1])], number)
-    return ranks, {to_pointer(path[:-1]) for path, _ in named_fields(spec)}
+    return tuple(sorted(problems, key=place))
 
 
-def fields_of(schema: Any, path: JsonPath = ()) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
-    """Path and schema of every property, nested ones included, in the schema's order. *pure*."""
-    for name, child in schema.get("properties", {}).items() if isinstance(schema, dict) else ():
-        if isinstance(child, dict):
-            yield (*path, name), child
-            yield from fields_of(child, (*path, name))
+def values_in(body: dict[str, Any]) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
+    """Path and schema of every value of a request, in the schema's order, with `*` for an item or any other name: those of branches too, what refers to itself once. *pure*."""
+    shared = dict(body.get("$defs", {}))
+
+    def inside(schema: dict[str, Any], path: JsonPath) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
+        yield path, schema
+        parts = _parts(schema, shared)
+        shared.pop(str(schema.get("$ref"))[8:], None)
+        others = (schema.get("items"), *schema.get("prefixItems", ()), schema.get("additionalProperties"))
+        for name, child in (*schema.get("properties", {}).items(), *(("*", other) for other in others)):
+            yield from inside(child, (*path, name)) if isinstance(child, dict) else ()
+        for part in parts:  # without what `plain_of` says already
+            is_known = len(parts) == 1 and "description" not in schema.keys() & part.keys()
+            yield from itertools.islice(inside(part, path), int(is_known), None)
+
+    return inside(body, ())
+
+
+def _parts(schema: dict[str, Any], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    every = [shared.get(str(schema.get("$ref"))[8:]), *(one for key in _PARTS for one in schema.get(key, ()))]
+    return [part for part in every if isinstance(part, dict) and part.get("type") != "null"]
+
+
+def plain_of(schema: dict[str, Any], shared: Mapping[str, Any], levels: int = 9) -> dict[str, Any]:
+    """A schema with what its reference, its only part or the only branch beside null says, and its type without null. *pure*."""
+    parts = _parts(schema, shared)
+    if len(parts) == 1 and levels:
+        own = {key: value for key, value in schema.items() if key not in _PARTS}
+        schema = plain_of(parts[0], shared, levels - 1) | own
+    types = [kind for kind in schema["type"] if kind != "null"] if isinstance(schema.get("type"), list) else []
+    return schema | {"type": types[0]} if len(types) == 1 else schema
 
 
 def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str) -> dict[str, Any]:
-    """The body with an `x-role` at each field whose role is given (None: no field has it) or, beside a prompt, guessed. *reads files*. Raises: SpecError for an unknown role or field."""
-    fields = list(fields_of(body))
+    """The same body with an `x-role` at each field whose role is given (None: no field has it) or, beside a prompt, guessed. *reads files*. Raises: SpecError for an unknown role or field."""
+    every = [(path, schema) for path, schema in values_in(body) if path and "*" not in path]
+    fields = [(path, plain_of(schema, body.get("$defs", {}))) for path, schema in every]
     if unknown := [role for role in given if role not in ROLES]:
         raise SpecError(f"{unknown[0]!r} is not a role; the roles are {', '.join(ROLES)}", file=file)
     chosen = dict[str, JsonPath]()
@@ -172,30 +193,28 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
             chosen[role] = min(named, key=len)  # the outermost of several
         elif name is not None:
             raise SpecError(f"no field is called {name!r}", file=file)
-    marked = {schema["x-role"]: path for path, schema in fields if "x-role" in schema}
+    marked = {view["x-role"]: path for path, view in fields if "x-role" in view}
     taken = {path for role, path in marked.items() if role not in given} | set(chosen.values())
-    free = [(path, schema) for path, schema in fields if path not in taken]
-    found = "prompt" in {*marked, *chosen} or ("prompt" not in given and _guess("prompt", free))
-    guesses = {role: path for role in ROLES if found and role not in {*given, *marked} and (path := _guess(role, free))}
-    for role in set(given) & set(marked):
-        body = mark(body, marked[role], "x-role", ABSENT)
-    for role, path in (guesses | chosen).items():
-        body = mark(body, path, "x-role", role)
-        if (kind := packaged("_roles").get(role, {}).get("kind")) and "x-media" not in dict(fields)[path]:
-            body = mark(body, path, "x-media", {"kind": kind, "schemes": {"any": []}})  # a guess refuses nothing
+    free = [(path, view) for path, view in fields if path not in taken]
+    guesses = {role: path for role in ROLES if role not in {*given, *marked} and (path := _guess(role, free))}
+    known = {*given, *marked, *guesses}
+    if "prompt" not in known and known - {"seed", "audio"} and (path := _guess("text", free)):  # no speech or chat
+        guesses["prompt"] = path
+    targets = (guesses if "prompt" in {*marked, *chosen, *guesses} else {}) | chosen
+    for (path, schema), (_, view) in zip(every, fields, strict=True):
+        if schema.get("x-role") in given:
+            del schema["x-role"]
+        for role in [role for role, target in targets.items() if target == path]:
+            schema["x-role"] = role
+            if (kind := packaged("_roles").get(role, {}).get("kind")) and "x-media" not in view:
+                schema["x-media"] = {"kind": kind, "schemes": {"any": []}}  # a guess refuses nothing
     return body
 
 
 def _guess(role: str, fields: Iterable[tuple[JsonPath, dict[str, Any]]]) -> JsonPath | None:
     """The outermost field with a name and a type that the role usually has; of several, the one with the most usual name."""
     table = packaged("_roles").get(role, {"names": [], "types": []})
-    types = {path: schema.get("type", []) for path, schema in fields}
-    paths = [path for path, own in types.items() if {*table["types"]} & ({own} if isinstance(own, str) else {*own})]
-    names = {path: re.sub(r"[\W_]", "", str(path[-1])).lower() for path in paths}
+    fits = (path for path, view in fields if any(kind in str(view.get("type")) for kind in table["types"]))
+    names = {path: re.sub(r"[\W_]", "", str(path[-1])).lower() for path in fits}
     found = [path for path, name in names.items() if name in table["names"]]
     return min(found, key=lambda path: (len(path), table["names"].index(names[path])), default=None)
-
-
-def mark(body: dict[str, Any], path: JsonPath, key: str, value: Any) -> dict[str, Any]:
-    marked: dict[str, Any] = set_at(body, (*(step for name in path for step in ("properties", name)), key), value)
-    return marked

@@ -134,15 +134,10 @@ class Call:
     item: str = ""
 
 
-def _arguments(table: dict[str, Any], *without: str) -> dict[str, Any]:
+def arguments(table: dict[str, Any], *without: str) -> dict[str, Any]:
     """The members of a validated `x-` table as arguments of its class: names with underscores, lists as tuples."""
     members = {name.replace("-", "_"): value for name, value in table.items() if name not in without}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in members.items()}
-
-
-def price_table(root: Table) -> PriceTable:
-    price = root.value.get("x-price", {})
-    return PriceTable(**_arguments(price, "tokens", "quote"), **price.get("tokens", {}))
 
 
 def task_table(root: Table, responses: Table) -> TaskTable:
@@ -163,7 +158,7 @@ def task_table(root: Table, responses: Table) -> TaskTable:
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
     names = [name for name in ("batch", "result") if name in table]
-    rest = _arguments(table, "follow", "words", "failed-codes", "poll", *names) | _arguments(table.get("poll", {}))
+    rest = arguments(table, "follow", "words", "failed-codes", "poll", *names) | arguments(table.get("poll", {}))
     calls: dict[str, Any] = {name: call_of(root, root.table("x-task").table(name)) for name in names}
     if other := [name for name, call in calls.items() if call.method != "get"]:
         raise root.error("this call must be a GET", "x-task", *other)
@@ -177,13 +172,13 @@ def error_table(root: Table) -> ErrorTable:
     table = root.table("x-errors").value
     single = {name: [table[name]] for name in ("code", "message", "details") if isinstance(table.get(name), str)}
     texts = {key: [*map(str, value)] if isinstance(value, list) else value for key, value in (table | single).items()}
-    return ErrorTable(**_arguments(texts | ({"invalid": str(table["invalid"])} if "invalid" in table else {})))
+    return ErrorTable(**arguments(texts | ({"invalid": str(table["invalid"])} if "invalid" in table else {})))
 
 
 def call_of(root: Table, table: Table) -> Call:
     method, path, operation = _operation(root, table, "operation")
     reply = reply_of(root, operation.table("responses"))
-    return Call(method=method, path=path, reply=reply, **_arguments(table.value, "operation"))
+    return Call(method=method, path=path, reply=reply, **arguments(table.value, "operation"))
 
 
 def callback_of(operation: Table) -> dict[str, str]:

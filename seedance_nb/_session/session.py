@@ -32,7 +32,9 @@ from seedance_nb._task.task import Task, Tasks
 from seedance_nb._web.addresses import host_of
 
 _MOST_ROWS = 100_000
-_PROMPT = re.compile(r'(?i)"(?:(?:text|video|input).?)?prompt(?:.?text)?":("(?:[^"\\]|\\.)*+")')  # in compact JSON
+_PROMPT = re.compile(
+    r'(?i)"(?:(?:text|video|input|文本|视频).?)?(?:prompt|提示词)(?:.?text)?":("(?:[^"\\]|\\.)*+")'
+)  # in compact JSON
 _ANOTHER = "Another model is one file of its page: python -m seedance_nb new-model page.yaml my-model.yaml"
 Document = str | Path | Mapping[str, Any] | Spec | Operation
 _KNOWN = {

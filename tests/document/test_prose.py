@@ -490,11 +490,6 @@ def test_what_binds_under_a_condition_or_between_fields_is_listed_as_unchecked()
     ]  # fmt: skip
 
 
-def test_a_request_without_a_prompt_is_not_read() -> None:
-    assert sd.spec({"type": "object", "properties": {**FIELDS, "prompt": {}}}).rules == ()
-    assert sd.spec(PAGE).rules != ()
-
-
 @settings(deadline=None)
 @given(
     st.text(max_size=300),

@@ -24,7 +24,7 @@ PRO, VAST = "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
 FIRST, LAST = "https://example.com/first.png", "https://example.com/last.png"
 IMAGE, VIDEO, SOUND = "https://example.com/a.png", "https://example.com/a.mp4", "https://example.com/a.mp3"
 EVERY_WORD: dict[str, Any] = {
-    "prompt": "A fox", "seconds": 5.0, "ratio": "auto", "resolution": "720p", "audio": True, "first_frame": FIRST,
+    "prompt": "A fox", "seconds": 5.0, "ratio": "auto", "resolution": "720p", "audio": True, "seed": 7, "first_frame": FIRST,
     "last_frame": LAST, "reference_images": [IMAGE], "reference_videos": [VIDEO], "reference_audios": [SOUND],
 }  # fmt: skip
 SHORT = {"prompt": "A fox", "seconds": 4, "resolution": "480p", "ratio": "16:9"}
@@ -44,11 +44,11 @@ BODIES: dict[str, Any] = {
 }  # fmt: skip
 REFERENCES = {"reference_images", "reference_videos", "reference_audios"}
 LEFT = {
-    T2V: {"audio", "first_frame", "last_frame", *REFERENCES},
-    R2V: {"first_frame", "last_frame"},
-    I2V: REFERENCES,
-    PRO: {"ratio", "audio", *REFERENCES},
-    VAST: {"first_frame", "last_frame"},
+    T2V: {"seed", "audio", "first_frame", "last_frame", *REFERENCES},
+    R2V: {"seed", "first_frame", "last_frame"},
+    I2V: {"seed", *REFERENCES},
+    PRO: {"seed", "ratio", "audio", *REFERENCES},
+    VAST: {"seed", "first_frame", "last_frame"},
 }
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, find, is_number
+from seedance_nb._base.values import ABSENT, find, is_number, set_at
 from seedance_nb._check.check import only_value
 from seedance_nb._document import load
 from seedance_nb._document.reader import packaged
-from seedance_nb._document.spec import Spec, mark, named_fields
+from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
 from seedance_nb._schema.validator import fits
 
@@ -228,5 +228,6 @@ def body_with_siblings(spec: Spec) -> dict[str, Any]:
             twin = dict(named_fields(other)).get(path, {})
             if limits := {key: twin[key] for key in _LIMITS if key in twin}:
                 limits["source"] = f"{spec.provider}'s docs for {other.title}"
-                body = mark(body, path, "x-upstream", {**upstream, **limits})
+                steps = [step for name in path for step in ("properties", name)]
+                body = set_at(body, (*steps, "x-upstream"), {**upstream, **limits})
     return body
