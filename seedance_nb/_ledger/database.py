@@ -157,8 +157,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         raise sqlite3.DatabaseError(found.replace("\n", " "))
     if version > len(MIGRATIONS):
         raise ForeignFile(f"it was written by a newer version of this library (format {version})")
-    mode = db.execute(f"PRAGMA journal_mode = {journal_mode(path)}").fetchone()[0]
-    level = SYNCHRONOUS.get(mode, 3)
+    level = SYNCHRONOUS.get(db.execute(f"PRAGMA journal_mode = {journal_mode(path)}").fetchone()[0], 3)
     db.execute(f"PRAGMA synchronous = {level}")
     if db.execute("PRAGMA synchronous").fetchone()[0] != level:
         raise sqlite3.OperationalError("SQLite would not write durably here")

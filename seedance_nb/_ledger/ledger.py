@@ -258,8 +258,7 @@ class Ledger:
     def set_mark(self, row: Row, mark: str | list[str], name: str = "review") -> None:
         """Save a person's mark of a row: "keep", "reject" or ""; or texts without a column: the `frame`'s URLs, or the SHA-256 of each `film`. *writes ledger*."""
         # With a column that stays as it is, because a version without marks applies the columns that it knows.
-        changes = {"created": row.created, name: mark}
-        self._store.transact(lambda transaction: transaction.change(row.seq, changes))
+        self._store.transact(lambda transaction: transaction.change(row.seq, {"created": row.created, name: mark}))
 
     def marks(self, row: Row, name: str) -> list[str]:
         """The texts that `set_mark` saved last under this name. *reads files*."""

@@ -154,9 +154,8 @@ async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: floa
         attempt.body += body or head
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
         response = _answer(request, attempt.response, attempt.body, endpoint, why)
-    attempt.response = attempt.stream = attempt.read = (
-        None  # else it holds itself, by its request, until it is searched for
-    )
+    # Else it holds itself, by its request, until it is searched for.
+    attempt.response = attempt.stream = attempt.read = None
     if endpoint.gate:
         good = response is not None and not why and not is_overloaded(spec, response)
         pause = response.retry_after if response else None

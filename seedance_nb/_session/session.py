@@ -74,10 +74,8 @@ class Session:
         key = as_secret(api_key)
         del api_key
         self.ledger = Ledger(ledger)
-        waits: Any = {"timing": (queue_s, run_s), "answer_s": answer_s, "sleep": sleep, "clock": clock}
-        routing = Routing(
-            key=key, for_one=for_one, base_url=base_url or "", simulate=simulate, ledger=self.ledger, **waits
-        )
+        routing = Routing(key=key, for_one=for_one, base_url=base_url or "", simulate=simulate, timing=(queue_s, run_s),
+                          answer_s=answer_s, sleep=sleep, clock=clock, ledger=self.ledger)  # fmt: skip
         self.sender = Sender(routing, self.ledger, Path(outputs) if outputs else None, budget)
 
     @property

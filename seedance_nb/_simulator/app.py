@@ -132,8 +132,7 @@ class Simulator:
             model, (state, facts) = self._models[task.spec], self._state(task, base)
             if state in ("done", "failed"):
                 value = read_json(bytes(model.status(state, facts).body))
-                has_id = find(value, model.spec.callback_id) is not ABSENT
-                part = value if has_id else find(value, "/data")
+                part = value if find(value, model.spec.callback_id) is not ABSENT else find(value, "/data")
                 content, policy = json_text(part).encode(), AccessPolicy(origin=url)
                 await put_bytes(url, content, "application/json", policy, total=10, method="POST")
                 return

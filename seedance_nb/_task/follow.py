@@ -62,7 +62,8 @@ def require_consent(spec: Spec, endpoint: Endpoint, budget: float | None, *, sim
 def begin(flow: TaskRun, approved: Approved, take: int, price: Estimate, *, budget: float | None = None,
           replaces: int | None = None) -> tuple[Row, bool]:  # fmt: skip
     """The row of this request, and whether it is new; only a new one is sent. *writes ledger*, *network*, *spends credits*. Raises, before that: MediaError, LedgerError, OverBudget."""
-    is_remote = flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK
+    endpoint, key = flow.endpoint, flow.endpoint.secret
+    is_remote = endpoint.app is None and urlsplit(endpoint.base_url).hostname not in LOOPBACK
     if is_remote and (SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body):
         message = "uses a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
         raise errors.argument_error("", message, rule="simulated")
@@ -78,9 +79,8 @@ def begin(flow: TaskRun, approved: Approved, take: int, price: Estimate, *, budg
     ENGINE.start()  # before there is a row that it could not send
     with ENGINE.claiming:  # until it is sent, no other flow may treat the row as abandoned
         row, is_new = flow.ledger.claim(
-            approved, base_url=flow.endpoint.base_url, simulated=flow.endpoint.app is not None, take=take,
-            fingerprint=flow.endpoint.secret.fingerprint() if flow.endpoint.secret else "", estimate=price,
-            budget=budget, replaces=replaces,
+            approved, base_url=endpoint.base_url, simulated=endpoint.app is not None, take=take, estimate=price,
+            fingerprint=key.fingerprint() if key else "", budget=budget, replaces=replaces,
         )  # fmt: skip
         if is_new:
             LOG.info("%s is submitted to %s for %s", row.name, host_of(row.base_url), row.spec)

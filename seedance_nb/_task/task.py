@@ -179,9 +179,8 @@ class Task:
         (True, 'success')
         """
         row = self.row
-        _, answer, why = (
-            ENGINE.run(poll(self._flow(), row.task_id)) if row.task_id else (None, None, "it has no id yet")
-        )
+        look = poll(self._flow(), row.task_id) if row.task_id else None
+        _, answer, why = ENGINE.run(look) if look else (None, None, "it has no id yet")
         if answer is None:
             text = f"{row.provider} said nothing about {row.name} ({why})."
             raise SeedanceError(text, next_step="try again", charged=row.charged)
