@@ -181,9 +181,22 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     )  # fmt: skip
 
 
+_PRICE = re.compile(
+    r"(?i)[:=] ?(?:duration|seconds|时长)(?: ?\(\w+\))? ?[x×*] ?([0-9]+(?:\.[0-9]+)?) ?(credits|tokens|积分)[ .]*$"
+)
+
+
 def _spec_of(root: Table, **parts: Any) -> Spec:
     document, name = root.value, Path(root.file).stem or "document"
     provider, price = document.get("x-provider", ""), document.get("x-price", {})
+    formulas = [_PRICE.search(rule.quote) for rule in parts.get("rules", ()) if rule.kind == "price" and not rule.when]
+    if len(formulas) == 1 and formulas[0] and not {"per_second", "tokens"} & price.keys():  # nothing else changes it
+        read = {
+            "per_second": float(formulas[0][1]),
+            "unit": formulas[0][2].lower(),
+            "source": root.file or "the schema",
+        }
+        price = read | price
     keys = [*re.findall(r"\]\((https://[^\s()]{1,300})\)", str(find(document, "/components/securitySchemes"))), ABSENT]
     links = {"get a key": keys[0], "support": find(document, "/info/contact/email")}
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)
@@ -389,7 +402,8 @@ def _report(model: Spec, target: Path, missing: Mapping[str, str]) -> Iterator[s
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
     yield f"No field for: {', '.join(role for role in ROLES if role not in model.roles) or 'none'}. If there is one, mark it with x-role"
     yield f"Limits: {len(model.rules)} read from its sentences; {len(model.unchecked)} sentences were not understood"
-    yield f"Price: {f'in {model.price.unit}' if model.price.per_second or model.price.sizes else model.price.note}"
+    price = f"{model.price.per_second:g} {model.price.unit} for each second" if model.price.per_second else ""
+    yield f"Price: {price or (f'in {model.price.unit}' if model.price.sizes else model.price.note)}"
     yield f"Missing: {', '.join(missing) or 'nothing'}{'; each is at the end of the file, to be corrected and uncommented' * bool(missing)}"
     yield from (f"Schema problem: {oddity}" for oddity in model.oddities)
     tries = f"python -m seedance_nb simulate --document {target}, or sd.panel({str(target)!r}) in a notebook"

@@ -32,9 +32,9 @@ from seedance_nb._task.task import Task, Tasks
 from seedance_nb._web.addresses import host_of
 
 _MOST_ROWS = 100_000
-_PROMPT = re.compile(
-    r'(?i)"(?:(?:text|video|input|文本|视频).?)?(?:prompt|提示词)(?:.?text)?":("(?:[^"\\]|\\.)*+")'
-)  # in compact JSON
+_VALUE = r':("(?:[^"\\]|\\.)*+")'  # in compact JSON
+_PROMPT = re.compile(rf'(?i)"(?:(?:text|video|input|文本|视频).?)?(?:prompt|提示词)(?:.?text)?"{_VALUE}')
+_TEXT = re.compile(rf'(?i)"(?:input.?)?(?:text|caption|文本)(?:.?input)?"{_VALUE}')  # where no name is one of a prompt
 _ANOTHER = "Another model is one file of its page: python -m seedance_nb new-model page.yaml my-model.yaml"
 Document = str | Path | Mapping[str, Any] | Spec | Operation
 _KNOWN = {
@@ -299,7 +299,7 @@ class Session:
         with suppress(ValueError):
             if spec:
                 value = find(read_json(body), spec.roles.get("prompt", "/?"))
-            elif text := _PROMPT.search(body):
+            elif text := _PROMPT.search(body) or _TEXT.search(body):
                 value = read_json(text[1])
         return "" if value is ABSENT else str(value)
 

@@ -8,6 +8,7 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._check.check import check
+from seedance_nb._check.price import estimate
 from seedance_nb._document.load import MAX_READ
 
 Schema = dict[str, Any]
@@ -204,3 +205,19 @@ def test_a_role_that_is_given_reads_the_page_again() -> None:
     assert json.dumps(before.body) == json.dumps(sd.spec(page(cover=cover, steps=LIMITED)).body), (
         "the first is as it was"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "price"),
+    [
+        ("Cost: duration (seconds) x 12 credits", "60 credits"),
+        ("How long. Price = duration × 0.5 credits.", "2.5 credits"),
+        ("Cost: duration (seconds) x 12 credits, twice that with sound", "price unknown"),
+        ("Cost: duration x 12 credits x number of videos", "price unknown"),
+    ],
+)
+def test_a_formula_of_a_page_is_its_price_if_nothing_else_changes_it(words: str, price: str) -> None:
+    spec = sd.spec(page(duration={"type": "integer", "description": words}))
+    assert str(estimate(spec, {"prompt": "a fox", "duration": 5})) == price
+    marked = sd.spec({**page(duration={"type": "integer", "description": words}), "x-price": {"per_second": 3}})
+    assert str(estimate(marked, {"prompt": "a fox", "duration": 5})) == "15 credits", "a person's key wins"

@@ -123,3 +123,20 @@ def test_a_prompt_that_is_guessed_is_found_again_where_the_models_file_is_not_re
     assert [one.prompt for one in session.ledger.search(session.prompt_of, 9, 0, words="red fox")] == [text]
     assert text in repr(session.tasks())
     assert Gallery(session)._cards[0].found.prompt == text
+
+
+@pytest.mark.parametrize("name", packaged("_roles")["text"]["names"])
+def test_a_text_beside_a_field_of_another_role_is_the_prompt_and_found_again(name: str, tmp_path: Path) -> None:
+    page = {"type": "object", "properties": {name: {"type": "string"}, "duration": {"type": "integer"}}}
+    assert sd.spec({"type": "object", "properties": {name: {"type": "string"}, "voice": {}}}).roles == {}, "speech"
+    spec = replace(sd.spec(page), name="films")
+    assert spec.roles == {"prompt": f"/{name}", "seconds": "/duration"}
+    session = sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o")
+    approved = approve(spec, {name: "A fox", "duration": 5})
+    session.ledger.claim(approved, base_url="https://films.example.com", simulated=True)
+    assert "A fox" in repr(session.tasks())
+
+
+def test_the_seed_has_a_role() -> None:
+    page = {"type": "object", "properties": {"prompt": {"type": "string"}, "Random-Seed": {"type": "integer"}}}
+    assert sd.spec(page).roles == {"prompt": "/prompt", "seed": "/Random-Seed"}
