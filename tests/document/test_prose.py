@@ -310,6 +310,11 @@ def test_a_power_is_read_whole_or_not_at_all(power: str, value: int) -> None:
         ("The names. Separate several with commas. Valid values: `aa`, `bb`.", "kind", "string"),
         ("A value greater than 0 specifies where it starts", "n", "integer"),
         ("Give one or more tracks", "track", "integer"),
+        ("Up to twenty, returned at one time", "n", "integer"),
+        ("The letters <p>a-z</p> <p>0-9</p> are fine", "tag", "string"),
+        ("At most 90; more than that is coerced to 90", "n", "integer"),
+        ("取值范围[3,90],不在其内则自动调整为 6", "n", "integer"),
+        ("Several, separated by commas. Each up to 9 characters", "tags", "string"),
     ],
 )
 def test_nothing_is_refused_where_the_description_may_allow_more(sentence: str, name: str, kind: str) -> None:
