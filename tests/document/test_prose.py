@@ -311,6 +311,8 @@ def test_a_power_is_read_whole_or_not_at_all(power: str, value: int) -> None:
         ("A value greater than 0 specifies where it starts", "n", "integer"),
         ("Give one or more tracks", "track", "integer"),
         ("Up to twenty, returned at one time", "n", "integer"),
+        ("USD, precision at most 6 places", "n", "number"),
+        ("The product of rows and columns must be 60 or less", "n", "integer"),
         ("The letters <p>a-z</p> <p>0-9</p> are fine", "tag", "string"),
         ("At most 90; more than that is coerced to 90", "n", "integer"),
         ("取值范围[3,90],不在其内则自动调整为 6", "n", "integer"),
