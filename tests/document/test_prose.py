@@ -336,14 +336,15 @@ def test_what_looks_like_a_limit_and_refuses_nothing_is_unclear(sentence: str, n
 @given(NUMBERS, NUMBERS, st.integers(-9000, 20_000))
 def test_another_number_beside_a_range_is_never_refused(low: int, more: int, other: int) -> None:
     for frame in ("{} to {}, or {}", "From {} to {}. There is {} as well", "{} 到 {},或 {}"):
-        for _, (_, lowest), (_, highest) in said(frame.format(low, low + more, other), "n", "integer"):
-            assert lowest <= other <= highest
+        for _, *bounds in said(frame.format(low, low + more, other), "n", "integer"):
+            assert dict(bounds)["from"] <= other <= dict(bounds)["to"]
 
 
 @settings(deadline=None)
 @given(st.integers(-900, 900), st.integers(1, 900), st.sampled_from(["范围[{},{}]", "取值范围:[{},{}]。", "in the range [{},{}]", "Valid values: [{}, {}]"]))  # fmt: skip
 def test_a_comma_inside_a_range_separates_its_ends(low: int, more: int, frame: str) -> None:
-    assert said(frame.format(low, low + more), "n", "integer") == {("range", ("from", low), ("to", low + more))}
+    ((kind, *bounds),) = said(frame.format(low, low + more), "n", "integer")
+    assert (kind, dict(bounds)) == ("range", {"from": low, "to": low + more})
 
 
 def test_an_object_is_never_one_of_a_list_of_texts() -> None:
@@ -577,10 +578,8 @@ def test_of_two_different_bounds_the_one_counts_that_refuses_less(first: int, se
     st.sampled_from(["{}. Set to {} for none", "{}, {} means none", "{}. {} 表示不限"]),
 )
 def test_a_special_value_beside_a_range_is_not_refused(low: int, more: int, special: int, frame: str) -> None:
-    ((kind, (_, lowest), (_, highest)),) = said(
-        frame.format(f"Between {low} and {low + more}", special), "n", "integer"
-    )
-    assert (kind, lowest, highest) == ("range", min(low, special), max(low + more, special))
+    ((kind, *bounds),) = said(frame.format(f"Between {low} and {low + more}", special), "n", "integer")
+    assert (kind, dict(bounds)) == ("range", {"from": min(low, special), "to": max(low + more, special)})
 
 
 @settings(deadline=None)
