@@ -187,9 +187,11 @@ class OverBudget(SeedanceError):
 
     def __init__(
         self, message: str = "", *, budget: float | None = None, spent: float | None = None, price: float | None = None,
-        next_step: str = Step("to send it anyway, {} with a larger budget=", "run it again", "open the panel again"),
+        next_step: str = "",
     ) -> None:  # fmt: skip
-        super().__init__(message, next_step=next_step)
+        larger = "a larger budget=" if spent is None or price is None else f"budget={spent + price:.10g} or more"
+        usual = Step(f"to send it anyway, {{}} with {larger}", "run it again", "open the panel again")
+        super().__init__(message, next_step=next_step or usual)
         self.budget, self.spent, self.price = budget, spent, price
 
 

@@ -354,5 +354,6 @@ def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, si
         what = f"This {kind}request costs" if count == 1 else f"These {count} {kind}requests cost"
         text = f"{what} {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the {kind}tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
         if count > 1:
-            figures["next_step"] = "leave some of them out, or create it again with a larger budget="
+            least = f"budget={spent + price.amount:.10g}"
+            figures["next_step"] = f"leave some of them out, or create it again with {least} or more"
         raise OverBudget(text, **figures)

@@ -5,7 +5,6 @@ import re
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, timedelta
 from inspect import Parameter, Signature, signature
 from itertools import chain
 from keyword import iskeyword
@@ -63,13 +62,7 @@ def function_for(document: Spec, call: Any) -> Any:
     return call
 
 
-def day(text: str) -> date:
-    """The day of a text: a date such as 2026-11-30, today or yesterday. Raises: ValueError."""
-    ago = {"today": 0, "yesterday": 1}.get(text)
-    return date.fromisoformat(text) if ago is None else date.today() - timedelta(days=ago)  # noqa: DTZ011 - the local day
-
-
-_OPTION_TYPES = {"int": int, "float": float, "path": Path, "day": day}
+_OPTION_TYPES = {"int": int, "float": float, "path": Path}
 
 
 def add_options(parser: Any, options: dict[str, dict[str, Any]]) -> None:

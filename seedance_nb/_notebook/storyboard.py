@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seedance_nb._base import errors
@@ -38,7 +39,7 @@ from seedance_nb._web.regular_files import sha256
 class Storyboard(ShownBatch):
     """The shots of one film, created and checked by `sd.storyboard`. Nothing is sent yet.
 
-    A cell shows their table, with one price and one button. `shots` are the settings, `results` the videos or errors.
+    A cell shows their table, with one price and one button. `shots` are the settings, which `replace` changes, `results` the videos or errors.
 
     >>> shots = [{"prompt": "A fox wakes", "model": "crun/seedance-1.0-pro-t2v"}, {"prompt": "It runs"}]
     >>> board = sd.storyboard(shots, model="crun/seedance-2.0-i2v", seconds=4, resolution="480p")
@@ -54,7 +55,7 @@ class Storyboard(ShownBatch):
     generate = ShownBatch.run
 
     def __init__(self, session: Session, shots: Sequence[Mapping[str, Any]], budget: float | None = None) -> None:
-        self.shots, self._session = tuple(map(dict, shots)), session
+        self.shots, self._session = tuple(MappingProxyType(dict(shot)) for shot in shots), session
         is_own = [shot.get("chain") is False or shot.get("first_frame") is not None for shot in self.shots]
         self._chained = [at for at in range(1, len(shots)) if not is_own[at]]
         items, numbers = list[Item](), dict[str, int]()  # equal requests have the number of the first of them
@@ -87,8 +88,8 @@ class Storyboard(ShownBatch):
 
     def replace(self, index: int, **changes: Any) -> Storyboard:
         """The storyboard with other settings of one shot, counted from 0; None removes a setting. *reads files*."""
-        shots = list(self.shots)
-        shots[index] = shots[index] | changes
+        shots = list(map(dict, self.shots))
+        shots[index] |= changes
         return Storyboard(self._session, shots, self._budget)
 
     def rows(self) -> list[Row | None]:

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,15 @@ Document = str | Path | Mapping[str, Any] | Spec | Operation
 _KNOWN = {
     "schema": "provider's schema", "prose": "provider's docs", "example": "examples in provider's docs", "upstream": "other sources",
 }  # fmt: skip
+
+
+def _day_of(text: str) -> date | str:
+    """The local day that a text means; the text itself if it means none."""
+    if text in ("today", "yesterday"):
+        return date.today() - timedelta(days=text == "yesterday")  # noqa: DTZ011 - the local day
+    with suppress(ValueError):
+        return date.fromisoformat(text)
+    return text
 
 
 @typed_class
@@ -210,13 +219,15 @@ class Session:
         task = self.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
         return task.wait(timeout, progress=progress)
 
-    def tasks(self, limit: int = 100, *, find: str = "", day: date | None = None, everyone: bool = False) -> Tasks:
+    def tasks(
+        self, limit: int = 100, *, find: str = "", day: date | str | None = None, everyone: bool = False
+    ) -> Tasks:
         """The latest tasks of the ledger, unresolved ones first. *reads files*.
 
         The parameters:
           limit: the most tasks to list.
           find: words that their prompts contain, in any order.
-          day: the local day on which they were submitted, as a `datetime.date`.
+          day: the local day on which they were submitted, a `datetime.date` or a text: "2026-11-30", "today" or "yesterday".
           everyone: whether to list what other people sent, too, in a ledger on a server.
         Returns: a table of ledger rows. Raises: InvalidInput.
 
@@ -226,8 +237,12 @@ class Session:
         if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
             message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise errors.argument_error("limit", message, limit, 1)
+        if isinstance(day, str):
+            day = _day_of(day)
         if not isinstance(day, date | None):
-            raise errors.argument_error("day", f"must be a date such as datetime.date(2026, 11, 30), not {day!r}", day)
+            raise errors.argument_error(
+                "day", f"must be a datetime.date, '2026-11-30', 'today' or 'yesterday', not {day!r}", day
+            )
         person = "" if everyone else self.ledger.own_person()
         if find or day:
             found = self.ledger.search(self.prompt_of, limit, 0, words=find, day=day, person=person)

@@ -562,3 +562,12 @@ def test_the_button_says_what_cannot_be_sent_because_it_continues_a_shot_without
     alone = board(session, [*SHOTS, {"prompt": "Alone", "model": T2V, "chain": False}])._view()
     assert alone._go.description == "Generate 1 video · 12 credits"
     assert "2 of 4 cannot be sent" in alone._note.value
+
+
+def test_a_shot_is_changed_by_replace_and_never_behind_its_table(session: sd.Session) -> None:
+    story = board(session, [{"prompt": "A fox wakes"}])
+    shot: Any = story.shots[0]
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        shot["prompt"] = "It sleeps"
+    assert story.replace(0, prompt="It sleeps").shots[0]["prompt"] == "It sleeps"
+    assert story.shots[0]["prompt"] == "A fox wakes"

@@ -332,7 +332,7 @@ def test_a_sweep_over_its_budget_is_refused_before_the_first_cent(session: sd.Se
             "These 3 requests cost 36 credits, but only 32.5 of the budget of 45 credits are left: "
             "the tasks of crun in this ledger add up to 12.5 credits. Nothing was sent."
         )
-        assert refused.value.next_step == "leave some of them out, or create it again with a larger budget="
+        assert refused.value.next_step == "leave some of them out, or create it again with budget=48.5 or more"
     assert (len(paying.charges), len(session.ledger.rows())) == (sent, 1)
     assert len(swept(session, {"prompt": PROMPTS[:2]}, budget=45).run()) == 2, "what the budget allows is sent"
     swept(session, {"prompt": [*PROMPTS[:2], "A pig"]}, budget=1).run()  # what exists costs nothing
@@ -700,7 +700,7 @@ def test_a_cell_over_its_budget_says_so_and_does_not_ask(
     assert "These 3 requests cost 36 credits, but only 30 of the budget" in view._note.value
     view._go.click()
     view._yes.click()
-    assert "leave some of them out, or create it again with a larger budget=" in view._note.value
+    assert "leave some of them out, or create it again with budget=36 or more" in view._note.value
     assert view._go.disabled
     assert "sdn-hidden" in view._yes._dom_classes
     assert (view._busy.locked(), paying.charges) == (False, [])
