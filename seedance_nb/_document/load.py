@@ -196,7 +196,7 @@ def _spec_of(root: Table, **parts: Any) -> Spec:
             "unit": formulas[0][2].lower(),
             "source": root.file or "the schema",
         }
-        price = read | price
+        price = price | read | {"note": f'the page says "{formulas[0].string}"'}
     keys = [*re.findall(r"\]\((https://[^\s()]{1,300})\)", str(find(document, "/components/securitySchemes"))), ABSENT]
     links = {"get a key": keys[0], "support": find(document, "/info/contact/email")}
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)
