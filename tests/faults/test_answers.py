@@ -19,7 +19,7 @@ from support.isolated import Isolated
 from support.waiting import short
 
 import seedance_nb as sd
-from seedance_nb._base.html import escape, safe_url
+from seedance_nb._base.html import escape, piece, safe_url
 from seedance_nb._ledger.row import State
 
 SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
@@ -203,13 +203,16 @@ def linking(code: str) -> set[str]:
             filled.setdefault(id(names.get(owner.id) if isinstance(owner, ast.Name) else owner), []).append(node)
     found = set()
     for node in calls:
-        template = node.args[0] if ast.unparse(node.func) == "Html" and node.args else None
-        for call in filled.get(id(node), [None]) if isinstance(template, ast.Constant) else ():
-            assert isinstance(template, ast.Constant)
+        kind, first = ast.unparse(node.func), node.args[0] if node.args else None
+        text = str(first.value) if kind in ("Html", "piece") and isinstance(first, ast.Constant) else ""
+        template = str(piece(text)) if kind == "piece" and text else text
+        for call in filled.get(id(node), [None]) if template else ():
             named = {one.arg: one.value for one in call.keywords} if call else {}
             parts = iter(call.args if call else ())
-            for before, name, _, _ in string.Formatter().parse(str(template.value)):
-                part = named.get(name) if name else next(parts, None) if name == "" else None
+            for before, name, _, _ in string.Formatter().parse(template):
+                part = named.get(name or "", next(parts, None) if name == "" else None)
+                if call and name and name.isdecimal():
+                    part = call.args[int(name)]
                 if before.endswith(('href="', 'src="', 'poster="')):
                     found.add(ast.unparse(part) if part else "?")
     return found

@@ -28,12 +28,12 @@ class Count:
         self.checks = 0
         self.warnings = 0
 
-        def counted(*given: Any) -> Any:
+        def counted(*given: Any, **known: Any) -> Any:
             if sys._getframe(1).f_code.co_name == "check":
                 self.checks += 1
             else:
                 self.warnings += 1
-            return errors_of(*given)
+            return errors_of(*given, **known)
 
         monkeypatch.setattr("seedance_nb._check.check.errors_of", counted)
 
