@@ -97,7 +97,8 @@ class Spec(Readable):
     def unsendable(self) -> str:
         """Why requests cannot be sent, "" if they can. *pure*. Raises: SpecError if no operation is chosen."""
         if self.body is not None and self.task is None:
-            return "this schema has no x-task table, so requests can be filled in and checked but not sent"
+            missing = "this schema has no x-task table, so requests can be filled in and checked but not sent"
+            return f"{missing}; python -m seedance_nb new-model PAGE FILE writes down what it needs"
         reason = f"the request body is {self.content_type}, so requests can be filled in and checked but not sent: only JSON is"
         return "" if is_json(self.content_type) else reason
 
