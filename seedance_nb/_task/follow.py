@@ -253,10 +253,11 @@ def mark_not_sent(ledger: Ledger, row: Row) -> Row:
 
 def next_steps(row: Row) -> str:
     """What to type to settle a row with an unknown outcome. *pure*."""
-    task = f"sd.task({row.name!r})"
+    task, look = f"sd.task({row.name!r})", f"check your account at {row.provider}, then call one of"
+    look = "choose an outcome, for the simulator has no account to check, and call one of" if row.simulated else look
     return (
-        f"check your account at {row.provider}, then call one of\n"
+        f"{look}\n"
         f"  {task}.resolve('its task id')   if the task is there: resumes it and downloads the video\n"
         f"  {task}.resolve(taken=False)   if it is not there: you can then run the cell again\n"
-        f"  {task}.resubmit(confirm=True)   sends it again; you may be charged twice"
+        f"  {task}.resubmit(confirm=True)   sends it again{'' if row.simulated else '; you may be charged twice'}"
     )

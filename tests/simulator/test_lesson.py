@@ -82,6 +82,10 @@ def test_a_lost_answer_of_a_lesson_does_not_say_that_it_may_have_been_charged() 
     assert outcomes("lost answer", 1, prompt="A lost fox", **FIELDS) == ["UnknownOutcome"]
     lead = "1 request has an unknown outcome (simulated, nothing was charged): sd.task("
     assert repr(sd.tasks(find="lost")).startswith(lead)
+    with pytest.raises(sd.UnknownOutcome) as caught:
+        sd.task(sd.tasks(find="lost")[0].name).resolve()
+    assert caught.value.next_step.startswith("choose an outcome, for the simulator has no account to check, and call")
+    assert "charged twice" not in str(caught.value)
 
 
 def test_a_rate_limit_is_waited_for_as_it_would_be_with_a_provider() -> None:
