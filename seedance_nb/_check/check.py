@@ -200,7 +200,7 @@ def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Pr
         message = f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
     if message.startswith("unknown field") and "did you mean" not in message:
         alike = {str(path[-1]).replace("_", "").lower(): path for path, _ in named_fields(spec)}
-        if path := alike.get(problem.field.replace("_", "").lower()):
+        if (path := alike.get(problem.field.replace("_", "").lower())) and path != at:  # that is another branch's
             parent = f"it belongs in {path[-2]!r}" if path[1:] else "it belongs at the top level"
             message = f"unknown field here; {parent if path[-1] == problem.field else f'did you mean {path[-1]!r}?'}"
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")

@@ -291,7 +291,7 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
         rules += [rule for rule in found if rule.kind != "unclear"]
         certain = {rule.kind: rule for rule in found if not (rule.hint or rule.when)}
         relations = WORDS["relations"] if {AT_LEAST_ONE, "anyOf", "oneOf", "dependentRequired"} & view.keys() else ()
-        tested = {*WORDS["harmless"], *relations, *_bind(name, field, own, certain, whole)}
+        tested = {*WORDS["harmless"], *relations, *(_bind(name, field, own, certain, whole) if certain or own else ())}
         unchecked += [rule for rule in found if not rule.hint and (rule.when or rule.kind not in tested)]
     for path, field in fields if any(rule.kind == "placeholder" for rule in rules) else ():
         named = [rule for rule in rules if rule.kind == "placeholder" and rule.path == to_pointer(path)]

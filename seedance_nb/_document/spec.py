@@ -196,7 +196,8 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
             raise SpecError(f"no field is called {name!r}", file=file)
     marked = {view["x-role"]: path for path, view in fields if "x-role" in view}
     taken = {path for role, path in marked.items() if role not in given} | set(chosen.values())
-    free = [(path, view) for path, view in fields if path not in taken]
+    plain = ((path, re.sub(r"[\W_]", "", str(path[-1])).lower(), str(view.get("type"))) for path, view in fields)
+    free = [field for field in plain if field[0] not in taken]
     guesses = {role: path for role in ROLES if role not in {*given, *marked} and (path := _guess(role, free))}
     known = {*given, *marked, *guesses}
     if "prompt" not in known and known - {"seed", "audio"} and (path := _guess("text", free)):  # no speech or chat
@@ -212,10 +213,9 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
     return body
 
 
-def _guess(role: str, fields: Iterable[tuple[JsonPath, dict[str, Any]]]) -> JsonPath | None:
+def _guess(role: str, fields: Iterable[tuple[JsonPath, str, str]]) -> JsonPath | None:
     """The outermost field with a name and a type that the role usually has; of several, the one with the most usual name."""
     table = packaged("_roles").get(role, {"names": [], "types": []})
-    fits = (path for path, view in fields if any(kind in str(view.get("type")) for kind in table["types"]))
-    names = {path: re.sub(r"[\W_]", "", str(path[-1])).lower() for path in fits}
-    found = [path for path, name in names.items() if name in table["names"]]
-    return min(found, key=lambda path: (len(path), table["names"].index(names[path])), default=None)
+    usual = ((path, name, kind) for path, name, kind in fields if name in table["names"])
+    found = {path: name for path, name, kind in usual if any(one in kind for one in table["types"])}
+    return min(found, key=lambda path: (len(path), table["names"].index(found[path])), default=None)

@@ -82,7 +82,7 @@ def test_a_call_without_something_it_needs_raises_an_error_of_this_package(
             task = session.submit(CRUN.model, **CRUN.fields | {"prompt": prompt})
             until(sent(task))
             if task.state == "outcome unknown" and not charges_of(server, prompt):  # a person looks, and says so
-                assert results[call]["charged"] == "unknown"
+                assert results[call]["charged"] == "unknown" or not results[call]["kind"]  # or it had returned by then
                 task.resolve(taken=False)
         assert charges_of(server, prompt) == 1
 

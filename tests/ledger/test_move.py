@@ -124,7 +124,7 @@ def test_the_command_line_moves_it(source: Ledger, url: str, capsys: pytest.Capt
     assert main(["ledger", "move", url, str(source.path)]) == 0
     assert "7 tasks were moved" in capsys.readouterr().out
     assert main(["ledger", "move"]) == 1
-    assert "the URL of a PostgreSQL server" in capsys.readouterr().err
+    assert "Next: seedance ledger move postgresql://" in capsys.readouterr().err
 
 
 def test_a_person_s_tasks_are_their_own_on_a_server_and_everyone_s_on_request(

@@ -31,6 +31,12 @@ class Interrupting:
             raise KeyboardInterrupt
         return done
 
+    def __enter__(self) -> None:
+        self.real.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.real.rollback() if kind else self.real.commit()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
