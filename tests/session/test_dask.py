@@ -101,9 +101,9 @@ def paid(provider: Provider) -> Counter[str]:
 def test_a_sweep_whose_workers_are_killed_pays_for_each_request_at_most_once(run: Cluster, provider: Provider) -> None:
     results = run(OURS.format(prompts=PROMPTS), killed_at=2).split()
     assert max(paid(provider).values()) == 1
-    assert len(provider.charges) == 5
     assert len(results) == 5
-    assert {*results} <= {"Video", "UnknownOutcome"}
+    assert {*results} <= {"Video", "UnknownOutcome", "Unreachable"}
+    assert len(provider.charges) == 5 - results.count("Unreachable"), "its worker was killed before it sent anything"
     assert "Video" in results
 
 
