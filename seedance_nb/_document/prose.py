@@ -377,8 +377,8 @@ def normalised(original: str) -> tuple[str, list[int]]:
         lambda mark: WORDS["signs"].get(mark.lastgroup, "").ljust(len(mark[0]), "\0"), original[:MAX_LENGTH]
     )
     forms = ((sign, unicodedata.normalize("NFKC", sign)) for sign in plain.translate(_LIKE))
-    kept = (form if len(form) == 1 and sign.isdigit() == sign.isdecimal() else sign for sign, form in forms)
-    signs = "".join(kept).translate(_LIKE)
+    same_length = (form if len(form) == 1 and sign.isdigit() == sign.isdecimal() else sign for sign, form in forms)
+    signs = "".join(same_length).translate(_LIKE)
     places = [place for place, sign in enumerate(signs) if sign != "\0"]
     return "".join(signs[place] for place in places), places
 

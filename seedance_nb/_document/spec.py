@@ -139,7 +139,8 @@ def fields_by_role(spec: Spec) -> dict[str, tuple[JsonPath, dict[str, Any]]]:
 
 def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Problems in the order of the schema's fields; unknown fields come last in their object. *pure*."""
-    places = {path: number for number, (path, _) in enumerate(named_fields(spec))}
+    problems = tuple(problems)  # usually none, after each key that a person presses
+    places = {path: number for number, (path, _) in enumerate(named_fields(spec))} if problems else {}
 
     def place(problem: Problem) -> list[float]:
         path = to_path(problem.path)

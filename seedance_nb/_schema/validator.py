@@ -36,7 +36,7 @@ def validator_of(schema: dict[str, Any]) -> Any:
 
 
 def errors_of(validator: Any, value: Any, most: int = MOST, valid: Valid | None = None) -> list[ValidationError]:
-    """The errors of a value; parts without any are kept in `valid` and not checked again. *pure*. If that takes too much work, the last error has the rule `unchecked`."""
+    """The errors of a value; parts without any are added to `valid` and not checked again. *pure*. If that takes too much work, the last error has the rule `unchecked`."""
     found: list[ValidationError] = []
     _VALID.set(valid)
     try:

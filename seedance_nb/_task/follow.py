@@ -191,7 +191,7 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
                 row = await flow.write(row, error=problem)
         except LedgerError as error:  # the task continues, and the next status check sees the same
             await flow.tolerate(row, error)
-        del seen, answer  # not held while it sleeps
+        del seen, answer  # so that they are freed while it sleeps
     return row
 
 
