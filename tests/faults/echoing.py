@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from faults.canary import SIGNATURE, spellings
-from faults.server import Act, Exchange, message, page, raw, reset, says
+from faults.server import Act, Exchange, charge, message, page, raw, reset, says
 from faults.shapes import CRUN
 
 ACTS = (
@@ -30,7 +30,7 @@ def signed(exchange: Exchange, name: str) -> str:
 def create(exchange: Exchange) -> None:
     found = re.search(r"act:([a-z-]+)", exchange.body)
     name, key = found.group(1) if found else "fine", key_of(exchange)
-    exchange.server.charges.append(exchange.body)
+    charge(exchange)
     answers: dict[str, Any] = {
         "words": (200, {"code": 402, "message": f"no credits for {every(key)} at {signed(exchange, key)}"}),
         "code": (200, {"code": key, "message": "no"}),
@@ -56,7 +56,7 @@ def create(exchange: Exchange) -> None:
     elif name == "reset":
         reset(exchange)
     else:
-        told = CRUN.taken(f"{name}.{len(exchange.server.charges)}")
+        told = CRUN.taken(f"{name}.{exchange.number}")
         says(200, told | {"message": key, "data": told["data"] | {key: every(key)}}, **echoed)(exchange)
 
 

@@ -14,7 +14,6 @@ import random
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from typing import Any
 import httpx
 import psycopg
 from faults import child
-from faults.server import CREATE, Exchange, FaultServer, says, serving, tell
+from faults.server import CREATE, Exchange, FaultServer, charge, says, serving, tell
 from faults.shapes import PRO
 from support.postgres import PostgresServer, postgres
 
@@ -35,16 +34,13 @@ from seedance_nb._ledger.ledger import Ledger
 
 PRICE = 200.0
 LEASE_S = 3
-LOCK = threading.Lock()
 
 
 def accept(exchange: Exchange) -> None:
     """Charged, and named by a number that no other task has."""
-    with LOCK:
-        exchange.server.charges.append(exchange.body)
-        task = f"task_{len(exchange.server.charges)}"
+    charge(exchange)
     time.sleep(0.02)  # so that kills come while a request is in the air, too
-    says(200, PRO.taken(task))(exchange)
+    says(200, PRO.taken(f"task_{exchange.number}"))(exchange)
 
 
 def kernel(provider: str, ledger: str, folder: Path, intents: int, budget: float, seed: int) -> None:

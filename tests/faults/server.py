@@ -33,6 +33,8 @@ class Exchange:
     path: str
     headers: dict[str, str]
     body: str
+    number: int = 0
+    """Of its charge; several requests come at once, and each has a number of its own."""
 
     def write(self, content: bytes) -> None:
         with contextlib.suppress(OSError):
@@ -59,7 +61,9 @@ Act = Callable[[Exchange], None]
 
 
 def charge(exchange: Exchange) -> None:
-    exchange.server.charges.append(exchange.body)
+    with exchange.server.lock:
+        exchange.server.charges.append(exchange.body)
+        exchange.number = len(exchange.server.charges)
 
 
 def hang(exchange: Exchange) -> None:
@@ -122,8 +126,7 @@ def page(status: int) -> Act:
 def accept(exchange: Exchange) -> None:
     """The honest yes: charged, and named."""
     charge(exchange)
-    task = f"task_{len(exchange.server.charges)}"
-    says(200, exchange.server.shape.taken(task))(exchange)
+    says(200, exchange.server.shape.taken(f"task_{exchange.number}"))(exchange)
 
 
 def refuse(code: int, retry_after: str = "") -> Act:
@@ -198,7 +201,7 @@ class FaultServer:
     elsewhere: str = "http://127.0.0.1:9"
     url: str = ""
     _socket: socket.socket = field(default_factory=socket.socket)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         honest: dict[str, Act] = {CREATE: accept, STATUS: tell("done"), VIDEO: video, OTHER: page(404)}
@@ -230,7 +233,7 @@ class FaultServer:
             exchange = self._read(connection)
             if exchange is None:
                 return
-            with self._lock:
+            with self.lock:
                 self.requests.append((exchange.operation, exchange.path, exchange.headers))
                 plans = self.plans[exchange.operation]
                 plan = plans.pop(0) if len(plans) > 1 else plans[0]

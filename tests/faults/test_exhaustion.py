@@ -26,7 +26,7 @@ def create(exchange: Exchange) -> None:
     prompt = json.loads(exchange.body)["input"]["prompt"]
     if not prompt.startswith("unknown"):
         word = "done" if prompt.startswith("done") else "running"
-        says(200, CRUN.taken(f"task_{word}_{len(exchange.server.charges)}"))(exchange)
+        says(200, CRUN.taken(f"task_{word}_{exchange.number}"))(exchange)
 
 
 def status(exchange: Exchange) -> None:

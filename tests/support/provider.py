@@ -37,6 +37,7 @@ class Provider:
         self.when_charged: Callable[[], None] = lambda: None
         self.uploads: list[bytes] = []
         self._upload_numbers = itertools.count()
+        self._counting = threading.Lock()  # several requests come at once, and each has a task of its own
         self.assets: dict[str, str] = {}
         self.asset_looks: list[str] = []
         outer = self
@@ -73,20 +74,22 @@ class Provider:
         self._thread.join()
 
     def _next(self, plan: list[Any]) -> Any:
-        return plan.pop(0) if len(plan) > 1 else plan[0]
+        with self._counting:
+            return plan.pop(0) if len(plan) > 1 else plan[0]
 
     def _create(self, handler: BaseHTTPRequestHandler) -> None:
         step = self._next(self.on_create)
         body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
         step = step(body) if callable(step) else step
         self.headers.append({name.lower(): value for name, value in handler.headers.items()})
+        number = 0
         if not isinstance(step, tuple):
-            self.charges.append(body)
+            with self._counting:
+                self.charges.append(body)
+                number = len(self.charges)
             self.when_charged()
         if step == "ok":
-            self._json(
-                handler, 200, {"code": 200, "message": "success", "data": {"task_id": f"task_{len(self.charges)}"}}
-            )
+            self._json(handler, 200, {"code": 200, "message": "success", "data": {"task_id": f"task_{number}"}})
         elif isinstance(step, tuple):
             self._json(handler, *step)
         else:
