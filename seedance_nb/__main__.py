@@ -152,12 +152,13 @@ def _simulate(options: argparse.Namespace) -> None:
 
     specs = [sd.spec(source) for source in (*sd.models(), *options.document)]
     app = Simulator(specs, Store(default_folder()), fetch_small, queue=options.queue, run=options.seconds).app
-    try:
-        listener = socket.create_server(("127.0.0.1", options.port))
-    except (OSError, OverflowError) as error:
-        text = f"Port {options.port} on 127.0.0.1 cannot be used: {getattr(error, 'strerror', 'it is not 0 to 65535')}."
-        raise sd.SeedanceError(text, next_step="choose another one with --port", charged=None) from None
-    with listener:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")  # else two could share a port
+        try:
+            listener.bind(("127.0.0.1", options.port))
+        except (OSError, OverflowError) as error:
+            text = f"Port {options.port} on 127.0.0.1 cannot be used: {getattr(error, 'strerror', 'it is not 0 to 65535')}."
+            raise sd.SeedanceError(text, next_step="choose another one with --port", charged=None) from None
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         message = f"Simulating {', '.join(one.name for one in specs)} at {url} (any key of 8 or more characters works)"
         serve(app, listener, lambda: print(message, flush=True))

@@ -20,6 +20,7 @@ from seedance_nb._base.values import read_json
 from seedance_nb._check.check import build_body
 from seedance_nb._document.load import spec
 from seedance_nb._document.reader import merged
+from seedance_nb._ledger.row import Row
 from seedance_nb._notebook.compare import Comparison, Sweep
 from seedance_nb._notebook.storyboard import Storyboard
 from seedance_nb._provider.account import Account
@@ -313,12 +314,12 @@ def sweep(document: Document | Sequence[Document], table: Any, /, *, budget: flo
 
 
 @typed
-def takes(source: Task | Document, n: int, /, *, budget: float | None = None, concurrency: int | None = None,
+def takes(source: Task | Row | Document, n: int, /, *, budget: float | None = None, concurrency: int | None = None,
           simulate: bool | None = None, **fields: Any) -> Sweep:  # fmt: skip
     """The same request `n` times, to choose from. Nothing is sent yet, and takes that exist are not sent again. *reads files*.
 
     The parameters:
-      source: a task, whose other fields stay, or a model for a request with `fields`.
+      source: a task or its row, whose other fields stay, or a model for a request with `fields`.
       n: the number of takes, with those that exist already.
       budget, concurrency, simulate: as in `sd.sweep`.
       fields: the model's fields.
@@ -331,6 +332,7 @@ def takes(source: Task | Document, n: int, /, *, budget: float | None = None, co
     """
     if type(n) is not int or n < 1:
         raise argument_error("n", f"must be a whole number, 1 or more, not {n!r}", n, 1)
+    source = task(source) if isinstance(source, Row) else source
     if isinstance(source, Task):
         if (row := source.row).is_forgotten:
             text = f"{row.name} was forgotten, so its request cannot be sent again. Nothing was sent."

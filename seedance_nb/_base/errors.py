@@ -17,7 +17,6 @@
     └── LedgerError          the ledger cannot be read or written; nothing is sent without it: .file
 
 Each has `.charged` ("not charged", "charged" or "unknown") and `.next_step`. Both are part of its text; without a request, money is not.
-Errors are equal when their types and attributes are equal.
 """
 
 import inspect
@@ -146,12 +145,6 @@ class SeedanceError(Exception):
             code = "" if is_hidden else f":  {shorten(line, 90, placeholder=' …')}"
             place = f" at line {number}{code}"
         return [f"\x1b[31m{type(self).__name__}\x1b[0m{place}", "", *str(self).splitlines()]
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.message))
 
 
 class StoppedWaiting(KeyboardInterrupt):

@@ -122,8 +122,7 @@ def shell_with_kernel() -> Any:
 
 def running_cell() -> str:
     """The id of the running cell, "" where the notebook does not tell it."""
-    parent = getattr(shell_with_kernel(), "parent_header", None) or {}
-    return str(parent.get("metadata", {}).get("cellId", ""))
+    return str((getattr(shell_with_kernel(), "parent_header", None) or {}).get("metadata", {}).get("cellId", ""))
 
 
 def cell_publisher() -> Any:

@@ -182,8 +182,7 @@ def owner(path: Path) -> str:
 
 def read(path: Path) -> tuple[list[Entry], int]:
     """Every readable entry in order, and the number of unreadable lines; none for a missing journal. *reads files*."""
-    content = path.read_bytes() if path.exists() else b""
-    lines = [raw for raw in content.split(b"\n") if raw]
+    lines = [raw for raw in (path.read_bytes() if path.exists() else b"").split(b"\n") if raw]
     entries = [entry for raw in lines if (entry := parse(raw)) is not None]
     return entries, len(lines) - len(entries)
 

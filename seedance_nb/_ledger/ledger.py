@@ -114,7 +114,7 @@ class Ledger:
                 return row, row.seq in transaction.leases
             price = estimate or Estimate(unit=spec.price.unit)
             if budget is not None and not unchecked_budget(spec, price, budget, simulated=simulated):
-                require_budget(transaction.db, spec.provider, price, budget, simulated=simulated)
+                require_budget(transaction.db, spec.provider, price, budget, simulated=simulated, base_url=base_url)
             if row:
                 transaction.change(row.seq, {"successor": 0})
             seq = transaction.insert({
@@ -290,9 +290,9 @@ class Ledger:
         found = self._select(query, json.dumps([*intents]), *FREE_STATES, each=lambda one: (one[-1], row_of(one[:-1])))
         return dict(found)
 
-    def require_budget(self, provider: str, price: Estimate, budget: float, *, simulated: bool, count: int) -> None:
-        """Check that `count` new tasks of a provider, which cost `price` together, stay within the budget. *reads files*. Raises: OverBudget."""
-        self._store.read(lambda db: require_budget(db, provider, price, budget, simulated=simulated, count=count))
+    def require_budget(self, provider: str, price: Estimate, budget: float, **more: Any) -> None:
+        """`require_budget` for this ledger, before anything is claimed. *reads files*. Raises: OverBudget."""
+        self._store.read(lambda db: require_budget(db, provider, price, budget, **more))
 
     def close(self) -> None:
         self._store.close()
@@ -325,11 +325,12 @@ def models_of(provider: str) -> tuple[str, str, str]:
     return provider, f"{provider}/", f"{provider}0"  # the character after the slash
 
 
-def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, simulated: bool, count: int = 1) -> None:
+def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, simulated: bool, base_url: str,
+                   count: int = 1) -> None:  # fmt: skip
     """Check that the provider's tasks in this ledger and `count` more, at this price together, stay within `budget`. *reads files*.
 
     A finished task counts at its reported cost, else at its estimate; any other, also one with an unknown outcome, at the larger.
-    Simulated and paid tasks are counted separately, in the price's unit. Raises: OverBudget, also if a price is not known.
+    Simulated and paid tasks are counted separately, in the price's unit; what a served simulator charged counts there. Raises: OverBudget, also if a price is not known.
     """
     unit, kind = price.unit, "simulated " if simulated else ""
     if price.amount is None or price.at_least:
@@ -337,12 +338,13 @@ def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, si
         text = f"The price of this {kind}request is not known ({why}), so it cannot be checked against the budget of {budget:g} {unit}. Nothing was sent."
         step = "see what is known with sd.estimate(...), or leave out budget= to send it at any price"
         raise OverBudget(text, budget=budget, next_step=step)
+    served = [base_url] if base_url.startswith(("http://127.0.0.1:", "http://localhost:")) else []
     spent, unpriced = db.execute(
         f"""SELECT coalesce(sum(CASE WHEN finished IS NOT NULL THEN coalesce(credits, estimate)
             WHEN credits > estimate OR estimate IS NULL THEN credits ELSE estimate END), 0),
         coalesce(sum(CASE WHEN (credits IS NULL AND estimate IS NULL) OR unit != ? THEN 1 ELSE 0 END), 0) FROM tasks
-        WHERE {_OF_PROVIDER} AND simulated = ? AND state NOT IN (?, ?)""",  # noqa: S608 - a text of our own
-        (unit, *models_of(provider), int(simulated), *FREE_STATES),
+        WHERE {_OF_PROVIDER} AND (simulated = ?{" OR base_url = ?" * len(served)}) AND state NOT IN (?, ?)""",  # noqa: S608 - a text of our own
+        (unit, *models_of(provider), int(simulated), *served, *FREE_STATES),
     ).fetchone()
     figures: dict[str, Any] = {"budget": budget, "spent": spent, "price": price.amount}
     if unpriced and not simulated:

@@ -78,7 +78,13 @@ class Row(Readable):
 
     def __repr__(self) -> str:
         simulated = "SIMULATED, " if self.simulated else ""
-        return f"{self.name}: {simulated}{self.state}; {self.spec}; {price_after(self)}"
+        return f"Row of sd.task({self.name!r}): {simulated}{self.state}; {self.spec}; {price_after(self)}"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            hint = "" if name[:1] == "_" else f"; sd.task({self.name!r}) is the task, .wait() its video"
+            raise AttributeError(f"a row of the ledger has no attribute {name!r}{hint}", name=name, obj=self)
 
     @property
     def provider(self) -> str:

@@ -35,12 +35,11 @@ class Account:
         try:
             answer, value = await self._ask("estimate", body=body)
         except SeedanceError as error:
-            return Estimate(unit=unit, why=f"the estimate call failed: {error.message}")
-        if answer.simulated:
-            return Estimate(unit=unit, why="the simulator has no prices")
+            return Estimate(unit=unit, why=f"the estimate call failed: {error.message.removesuffix('.')}")
         if not is_number(value) or not 0 <= value < _MOST:
             return Estimate(unit=unit, why="the estimate call returned no amount")
-        return with_money(self.spec, float(value), source=f"{self.spec.provider}'s estimate call")
+        source = "the simulator, acting as {}" if answer.simulated else "{}'s estimate call"
+        return with_money(self.spec, float(value), source=source.format(self.spec.provider))
 
     async def balance(self) -> float:
         """The account balance in the provider's unit. *network*. Raises: Refused and its subclasses, SeedanceError."""
@@ -118,7 +117,7 @@ class Account:
         request = call_request(self.spec.calls[name], self.endpoint.base_url, query or {}, text)
         answer, problem = await fetch_answer(self.spec, request, self.endpoint)
         if answer is None:
-            raise SeedanceError(f"{self.spec.provider}'s {name} call failed ({problem}).", next_step="try again")
+            raise SeedanceError(f"{self.spec.provider} did not answer ({problem}).", next_step="try again")
         return answer, find(free_value(self.spec, answer), self.spec.calls[name].value)
 
 

@@ -216,13 +216,14 @@ class Batch:
     def require_budget(self) -> None:
         """Check that everything that would be sent stays within the budget, as far as prices are known. *reads files*, *network* the first time. Raises: OverBudget."""
         budget, check = self._budget, self._session.ledger.require_budget
-        groups = dict[tuple[str, bool, str], list[float]]()
+        groups = dict[tuple[str, bool, str, str], list[float]]()
         for item, price in self._offer if budget is not None else ():
             if price.amount is not None and not price.at_least:
-                groups.setdefault((item.spec.provider, item.simulated, price.unit), []).append(price.amount)
-        for (provider, simulated, unit), prices in groups.items():
+                key = item.spec.provider, item.simulated, item.base_url, price.unit
+                groups.setdefault(key, []).append(price.amount)
+        for (provider, simulated, base_url, unit), prices in groups.items():
             price = Estimate(unit=unit, amount=math.fsum(prices))
-            check(provider, price, budget or 0, simulated=simulated, count=len(prices))
+            check(provider, price, budget or 0, simulated=simulated, base_url=base_url, count=len(prices))
 
     def rows(self) -> list[Row | None]:
         """The row of each item in the ledger, None if its request was never sent. *reads files*."""

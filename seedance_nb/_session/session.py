@@ -22,6 +22,7 @@ from seedance_nb._document import load as _spec
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report
 from seedance_nb._provider.rate_limit import sleep_until_tick
 from seedance_nb._session.sender import Routing, Sender
@@ -262,11 +263,11 @@ class Session:
         """
         return self.ledger.spending()
 
-    def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
+    def task(self, name: str | int | Row | Task, /, *, document: Document | None = None) -> Task:
         """The task with this name in the ledger; nothing is sent. *reads files*.
 
         The parameters:
-          name: the name or number that `sd.tasks()` shows.
+          name: the name or number that `sd.tasks()` shows, or one of its rows.
           document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
         Returns: the task; `wait` resumes it.
         Raises: SeedanceError for a name that is not in the ledger.
@@ -275,7 +276,7 @@ class Session:
         >>> sd.task(sent.name).wait().simulated
         True
         """
-        row = self.ledger.row(name)
+        row = self.ledger.row(name if isinstance(name, str | int) else name.name)
         if row is None:
             problem = f"No task {safe_name(name)!r} in the ledger {self.ledger.place}."
             next_step = "list the tasks with sd.tasks(); for another ledger, use sd.Session(ledger='...').task(...)"

@@ -28,7 +28,7 @@ from seedance_nb._check.check import check, only_value, seconds_of, values_by_ro
 from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.sandbox import Limits, run_async
-from seedance_nb._simulator.replies import Replies, iso
+from seedance_nb._simulator.replies import MADE_UP, Replies, iso
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 from seedance_nb._web.addresses import BlockedURL, is_local
 from seedance_nb._web.client import AccessPolicy, parse_url, put_bytes
@@ -62,9 +62,8 @@ class Simulator:
             calls = [(spec.path, spec.method, self._create), (model.task.status_path, "get", self._status)]
             calls += [(one.path, "get", partial(self._status, result=True)) for one in (model.task.result,) if one]
             calls += [(one.path, one.method, partial(self._side_call, name)) for name, one in spec.calls.items()]
-            # Of two models with one path, the first serves both.
-            for path, method, call in calls:
-                routes.append(Route(path, partial(self._respond, model, call), methods=[method.upper()]))
+            for path, way, call in calls:  # of two models with one path, the first serves both
+                routes.append(Route(path, partial(self._respond, model, call), methods=[way.upper()]))
         self.app = Starlette(routes=routes)
 
     async def _respond(self, model: Replies, call: Callable[[Replies, Request], Awaitable[Response]],
@@ -91,13 +90,11 @@ class Simulator:
             return model.refused(error_code or fault)
         if error_code not in ("", "fail"):
             return model.invalid(f"x-simulate: use {', '.join(model.codes)} or fail")
-        look = digest(body)
-        self._looks[look] += 1  # so that takes of one request differ
-        task = Simulated(
-            id=f"task_{secrets.token_hex(16)[:31]}", spec=model.spec.name, body=body, created=self._now(),
-            look=self._seed + self._looks[look] - 1,
-            fault="The simulator was asked to fail this task." if "fail" in (error_code, fault) else "",
-        )  # fmt: skip
+        look = self._seed + self._looks[digest(body)]
+        self._looks[digest(body)] += 1  # so that takes of one request differ
+        reason = "The simulator was asked to fail this task." if "fail" in (error_code, fault) else ""
+        name, now = f"task_{secrets.token_hex(16)[:31]}", self._now()
+        task = Simulated(id=name, spec=model.spec.name, body=body, created=now, look=look, fault=reason)
         await asyncio.to_thread(self.store.add, task)
         self._paint(task)
         with suppress(BlockedURL):  # a malformed URL
@@ -152,14 +149,13 @@ class Simulator:
         end = int(task.created + self._queue + self._run) if ended else None
         width, height = size_of(spec, values)
         share = min(0.99, max(0.0, (self._now() - task.created) / (self._queue + self._run or 1)))
-        model, price = find(task.body, "/model"), int(estimate(spec, task.body).amount or 0)
-        last = self.store.output(task.id, LAST_FRAME)
+        model, last = find(task.body, "/model"), self.store.output(task.id, LAST_FRAME)
         return state, {
             "id": task.id, "body": task.body, "model": model, "relay-model": f"simulated/{model}", "upstream-id": f"sim-{task.id}",
             "created": created, "created-ms": created * 1000, "created-iso": iso(created), "now": now, "now-iso": iso(now),
             "started": int(task.created + self._queue) if state != "queued" else 0,
             "finished": end, "finished-ms": end * 1000 if end else None, "ran": int(self._run) if ended else None,
-            "percent": "100%" if ended else f"{share:.0%}", "credits": price if state == "done" else 0,
+            "percent": "100%" if ended else f"{share:.0%}", "credits": _cost(spec, task.body) if state == "done" else 0,
             "width": width, "height": height, "seconds": int(seconds_of(values.get("seconds")) or 5),
             "resolution": values.get("resolution", ""), "ratio": values.get("ratio", ""), "audio": bool(values.get("audio")),
             "code": 501 if state == "failed" else 200, "said": task.fault if state == "failed" else "success",
@@ -173,9 +169,9 @@ class Simulator:
         """The response to a free call: estimate, balance, upload, asset or asset-info. *writes files* for an upload or an asset."""
         if name == "estimate":
             model, refusal = self._checked(model, body := request.state.body)
-            return refusal or model.free(name, {"credits": estimate(model.spec, body).amount or 0})
+            return refusal or model.free(name, {"credits": _cost(model.spec, body)})
         if name == "balance":
-            return model.free(name, {"balance": 1000})
+            return model.free(name, {"balance": MADE_UP["balance"]})
         if name == "upload":
             ending = request.query_params.get("ext", "").lower().removeprefix(".")
             if not re.fullmatch(r"[a-z0-9]{1,5}", ending) or not request.query_params.get("content_type"):
@@ -229,9 +225,8 @@ class Simulator:
         return FileResponse(path, headers={MARK: "1"}) if is_there else Response("not found", status_code=404)
 
     def _paint(self, task: Simulated) -> None:
-        loop = asyncio.get_running_loop()
-        painting = self._painting.items()
-        self._painting = {name: job for name, job in painting if not job.done() and job.get_loop() is loop}
+        loop, jobs = asyncio.get_running_loop(), self._painting.items()
+        self._painting = {name: job for name, job in jobs if not job.done() and job.get_loop() is loop}
         # A task that finds the queue full joins it at one of its status calls.
         if not task.fault and task.id not in self._painting and len(self._painting) < _MOST_QUEUED:
             self._painting[task.id] = loop.create_task(self._run_paint(task.id))
@@ -245,6 +240,12 @@ class Simulator:
             fault = await paint(self._models[task.spec].spec, task.body, output, last, self._reference, task.look)
         if fault:
             await asyncio.to_thread(self.store.add, replace(task, fault=fault))
+
+
+def _cost(spec: Spec, body: Any) -> int:
+    """What a task costs here: the documented price, else one that is made up. *pure*."""
+    made_up = MADE_UP["credits a second"] * (seconds_of(values_by_role(spec, body).get("seconds")) or 5)
+    return int(estimate(spec, body).amount or made_up)
 
 
 def painter() -> asyncio.Semaphore:

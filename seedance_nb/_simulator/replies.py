@@ -12,6 +12,7 @@ from seedance_nb._base.values import ABSENT, find, find_all, packaged_table, set
 from seedance_nb._document.spec import Spec
 
 _TABLE = packaged_table(__file__)
+MADE_UP: dict[str, int] = _TABLE["made up"]
 
 
 class Replies:

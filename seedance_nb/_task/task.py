@@ -97,11 +97,6 @@ class Task:
         """The provider's percentage, None if it reports none. *reads files*."""
         return self.row.progress
 
-    @property
-    def seconds(self) -> float:
-        """The time since it was submitted, or until it ended, in seconds. *reads files*."""
-        return (self.row.finished or time.time()) - self.row.created
-
     def __dir__(self) -> list[str]:  # for Tab: without what only this package needs
         return [name for name in (*vars(Task), "is_new") if name[0] != "_" and name not in ("following", "row", "show")]
 

@@ -81,12 +81,10 @@ def test_the_simulator_is_named_where_it_answers_and_nothing_is_charged_there() 
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_an_error_survives_a_pickle_and_is_equal_by_its_facts(error: sd.SeedanceError) -> None:
+def test_an_error_survives_a_pickle_with_its_facts(error: sd.SeedanceError) -> None:
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    assert again == error
+    assert (type(again), vars(again)) == (type(error), vars(error))
     assert str(again) == str(error)
-    assert hash(again) == hash(error)
-    assert error != sd.SeedanceError(error.message)
 
 
 CLASSES = [value for name in sd.__all__ if isinstance(value := getattr(sd, name), type)]

@@ -127,11 +127,22 @@ def test_without_a_key_there_is_no_account_to_ask() -> None:
         sd.balance(CRUN)
 
 
-def test_the_served_simulator_has_a_balance_and_names_no_price(tmp_path: Path) -> None:
+def test_the_served_simulator_has_a_balance_and_prices_that_a_budget_counts(tmp_path: Path) -> None:
+    pro = {"prompt": "A fox", "urls": FIELDS["img_urls"], "duration": "5s"}
+    places: dict[str, Any] = {"ledger": tmp_path / "l", "outputs": tmp_path / "o"}
     with serving(SEEDANCE_SIMULATOR=str(tmp_path / "s")) as url:
         assert sd.balance(CRUN, api_key="any-key-1", base_url=url) == 1000
-        price = sd.estimate(CRUN, api_key="any-key-1", base_url=url, **FIELDS)
-    assert (price.amount, price.why) == (None, "the simulator has no prices")
+        session = sd.Session(api_key="any-key-1", base_url=url, **places)
+        for model, fields, amount in ((CRUN, FIELDS, 40), (PRO, pro, 200)):
+            price = session.estimate(model, **fields)
+            assert (price.amount, price.source == "the simulator, acting as crun") == (amount, model == CRUN)
+            task = session.submit(model, budget=1.5 * amount, preflight=False, **fields)
+            assert task.wait(60).simulated
+            assert (task.row.credits, task.cost) == (amount, "simulated (free)")
+            with pytest.raises(sd.OverBudget, match=f"only {amount / 2:g} of the budget of {1.5 * amount:g} credits"):
+                session.submit(model, budget=1.5 * amount, preflight=False, take=2, **fields)
+        other = sd.Session(api_key="any-key-1", base_url=url.replace("127.0.0.1", "localhost"), **places)
+        assert other.submit(PRO, budget=200, preflight=False, **pro).is_new, "what another server simulated is no cost"
 
 
 def test_what_only_the_simulator_has_is_never_sent_to_a_provider(session: sd.Session, tmp_path: Path) -> None:
@@ -199,6 +210,16 @@ def test_an_estimate_call_that_does_not_answer_leaves_the_price_unknown(
     price = paying.estimate(CRUN, **FIELDS)
     assert price.amount is None
     assert "estimate call" in price.why
+
+
+def test_an_estimate_call_without_an_answer_is_named_once_in_one_sentence(tmp_path: Path) -> None:
+    places: dict[str, Any] = {"ledger": tmp_path / "l", "outputs": tmp_path / "o"}
+    session = sd.Session(api_key="any-key-1", base_url="http://127.0.0.1:9", **places)
+    assert session.estimate(CRUN, **FIELDS).why == (
+        "the estimate call failed: crun did not answer (All connection attempts failed)"
+    )
+    with pytest.raises(sd.OverBudget, match=r"is not known \(the estimate call .* failed\)\), so it cannot be checked"):
+        session.submit(CRUN, budget=5, preflight=False, **FIELDS)
 
 
 def test_the_key_does_not_go_to_an_upload_address(paying: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,6 @@ def test_an_option_that_makes_no_sense_is_refused(options: list[str], capsys: py
     assert options[1] in capsys.readouterr().err
 
 
-@pytest.mark.filterwarnings("default")  # Python leaves the socket of an impossible port open
 def test_a_busy_or_impossible_port_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))

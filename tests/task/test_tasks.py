@@ -1,5 +1,7 @@
 """The table of tasks, and values that a person reads as the last line of a cell."""
 
+import copy
+import pickle
 import sys
 import time
 from pathlib import Path
@@ -53,7 +55,24 @@ def test_where_no_server_delivers_the_file_its_path_is_shown(
 
 
 def test_a_row_reads_as_one_line(made: tuple[sd.Session, sd.Video]) -> None:
-    assert repr(made[1].row) == f"{made[1].task}: SIMULATED, done; {made[1].row.spec}; simulated (free)"
+    line = f"Row of sd.task('{made[1].task}'): SIMULATED, done; {made[1].row.spec}; simulated (free)"
+    assert repr(made[1].row) == line
+
+
+def test_a_row_leads_to_its_task(made: tuple[sd.Session, sd.Video]) -> None:
+    session, video = made
+    row: Any = session.tasks()[0]
+    for name in ("wait", "path", "show", "resolve", "frames"):
+        with pytest.raises(AttributeError) as error:
+            getattr(row, name)
+        assert str(error.value) == (
+            f"a row of the ledger has no attribute '{name}'; sd.task('{video.task}') is the task, .wait() its video"
+        )
+    assert session.task(row).wait() == session.task(session.task(row)).wait() == video
+    assert not hasattr(row, "_repr_png_")
+    assert copy.copy(row) == pickle.loads(pickle.dumps(row)) == row  # noqa: S301
+    with sd.simulate():
+        assert [one.take for one in sd.takes(sd.submit(MODEL, prompt="A hen").row, 2).items] == [1, 2]
 
 
 def test_no_problems_are_said_in_words_and_problems_one_by_one() -> None:

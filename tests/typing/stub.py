@@ -15,7 +15,7 @@ TYPES = {
     "string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list[Any]", "object": "dict[str, Any]",
 }  # fmt: skip
 IMPORTS = {
-    "Document": "_session.session", "Estimate": "_check.price", "Panel": "_notebook.panel", "Report": "_media.preflight", "Tasks": "_task.task",
+    "Document": "_session.session", "Estimate": "_check.price", "Panel": "_notebook.panel", "Report": "_media.preflight", "Row": "_ledger.row", "Tasks": "_task.task",
 }  # fmt: skip
 
 
