@@ -17,7 +17,7 @@ from seedance_nb._base.faults import typed
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, safe_name, set_at, shorten, to_pointer
 from seedance_nb._document import operations as _operations
-from seedance_nb._document import tables
+from seedance_nb._document import prose, tables
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.prose import WORDS, Rule, read_rules
 from seedance_nb._document.reader import SPECS, merged, packaged, providers, read_document, with_shared
@@ -181,15 +181,11 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     )  # fmt: skip
 
 
-_PRICE = re.compile(
-    r"(?i)[:=] ?(?:duration|seconds|时长)(?: ?\(\w+\))? ?[x×*] ?([0-9]+(?:\.[0-9]+)?) ?(credits|tokens|积分)[ .]*$"
-)
-
-
 def _spec_of(root: Table, **parts: Any) -> Spec:
     document, name = root.value, Path(root.file).stem or "document"
     provider, price = document.get("x-provider", ""), document.get("x-price", {})
-    formulas = [_PRICE.search(rule.quote) for rule in parts.get("rules", ()) if rule.kind == "price" and not rule.when]
+    prices = [rule.quote for rule in parts.get("rules", ()) if rule.kind == "price" and not rule.when]
+    formulas = [prose.pattern("{per_second}").search(quote) for quote in prices]
     if len(formulas) == 1 and formulas[0] and not {"per_second", "tokens"} & price.keys():  # nothing else changes it
         read = {
             "per_second": float(formulas[0][1]),

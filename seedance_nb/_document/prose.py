@@ -101,13 +101,14 @@ def _certain(reading: _Reading, rule: Rule, defaults: set[str]) -> Rule:
     bare, more = pattern("{condition}").sub("", reading.text), pattern("{doubt}").search(reading.text) is not None
     if rule.kind == "enum":
         others = {plain(one).lower() for one in pattern("{shown}").findall(bare)} | defaults
+        others.discard(reading.name.lower())
         more |= not others <= {one.lower() for one in rule.limit["any"]} or pattern("{opened}").search(bare) is not None
     if rule.kind in ("range", "count", "chars"):
         tokens = pattern("{token}").finditer(reading.text if rule.kind == "range" else rule.quote)
         alone = [one for one in tokens if one["number"] and not (one["unit"] or one["item"] or one["noun"])]
         numbers = {_amounts(one, one)[0] for one in alone} - {*rule.limit.values()}
-        bounds = [(side in _LOW, bound, one) for side, bound in rule.limit.items() for one in numbers]
-        more |= any(one < bound if is_low else one > bound for is_low, bound, one in bounds)
+        wider = (one < bound if side in _LOW else one > bound for side, bound in rule.limit.items() for one in numbers)
+        more |= any(wider) or (rule.kind == "range" and pattern("{besides}").search(bare) is not None)
     return replace(rule, kind="unclear", limit={"any": [rule.quote]}) if more else rule
 
 
@@ -121,7 +122,7 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
     takes = "media" if media else "any" if kind == "object" else "plain"
     roles = {"any", kind or "any", takes, "list" if kind == "array" else "any"}
     roles |= says & {"picture", "shape", "ms", "minutes"}
-    return roles | {"number" if number else "any" if roles & {"media", "list"} else "text"}
+    return roles | {"number" if number else "any" if roles & {"media", "list", "boolean"} else "text"}
 
 
 def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule], str]:
@@ -322,6 +323,9 @@ def _linked(value: str, first: re.Match[str], second: re.Match[str], comparator:
 def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
     """The bounded quantities of a clause in order, and its last subject; `subject` is the one before the clause. *pure*."""
     found: list[Quantity] = []
+    value = pattern("{chain}").sub(  # 2 < n < 5 as n > 2 < 5
+        lambda one: (one["what"] + WORDS["flipped"][one["sign"]] + one["low"]).ljust(len(one[0])), value
+    )
     tokens, comparator, index = [*pattern("{token}").finditer(value), None], "", 0
     while token := tokens[index]:
         index += 1
