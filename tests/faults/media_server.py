@@ -38,7 +38,8 @@ class Exchange:
 
     def send(self, data: bytes) -> None:
         self.line.sendall(data)
-        self.server.given += len(data)
+        with self.server.lock:
+            self.server.given += len(data)
 
     def wait(self) -> None:
         self.server.stopping.wait(20)
@@ -248,7 +249,7 @@ class MediaServer:
     connections: int = 0
 
     def __post_init__(self) -> None:
-        self.stopping = threading.Event()
+        self.stopping, self.lock = threading.Event(), threading.Lock()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._socket.getsockname()[1]
         self.origin = f"http://127.0.0.1:{self.port}"
@@ -298,7 +299,8 @@ class MediaServer:
             self.asked.append((target, headers))
             if method == "PUT":
                 self.puts.append(body)
-            step = status(404) if not steps else steps.pop(0) if len(steps) > 1 else steps[0]
+            with self.lock:
+                step = status(404) if not steps else steps.pop(0) if len(steps) > 1 else steps[0]
             step(x)
             with suppress(OSError):
                 line.shutdown(socket.SHUT_WR)

@@ -15,6 +15,7 @@ import pytest
 from IPython.core.ultratb import VerboseTB
 from support.clips import provider_bytes
 from support.provider import Provider
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
@@ -187,19 +188,22 @@ def test_an_accepted_task_never_counts_as_not_charged(session: sd.Session, provi
 def test_a_provider_that_gives_no_answer_is_named_while_a_person_waits(session: sd.Session, provider: Provider) -> None:
     provider.on_status = ["html"]
     task = session.submit(MODEL, **FIELDS)
+    until(lambda: task.row.error)
     with pytest.raises(sd.WaitTimeout, match="the last status check failed: HTTP 200 without a state"):
-        task.wait(1)
+        task.wait(0)
     provider.on_status = ["running"]
+    until(lambda: task.state is State.RUNNING and not task.row.error)
     with pytest.raises(sd.WaitTimeout) as waited:
-        task.wait(1)
+        task.wait(0)
     assert "last status check" not in str(waited.value)
 
 
 def test_what_a_provider_says_in_place_of_a_state_is_told(session: sd.Session, provider: Provider) -> None:
     provider.on_status = [(200, {"code": 404, "message": "Task not found"})]
     task = session.submit(MODEL, **FIELDS)
+    until(lambda: task.row.error)
     with pytest.raises(sd.WaitTimeout, match="HTTP 200 without a state: Task not found"):
-        task.wait(1)
+        task.wait(0)
 
 
 def test_a_file_that_was_changed_is_fetched_again(session: sd.Session, provider: Provider) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from support.clips import provider_bytes
 from support.provider import Provider
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
@@ -219,8 +220,9 @@ def test_the_key_goes_to_the_provider_and_not_to_the_file_server(session: sd.Ses
 def test_a_task_is_taken_up_again_by_another_process(session: sd.Session, provider: Provider, tmp_path: Path) -> None:
     provider.on_status = ["failing on purpose"]
     task = session.submit(MODEL, **FIELDS)
+    until(lambda: task.row.task_id)
     with pytest.raises(sd.WaitTimeout):
-        task.wait(0.3)
+        task.wait(0)
     later = sd.Session(
         api_key=KEY, base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "out", sleep=at_once
     )

@@ -81,7 +81,8 @@ class Cluster:
         workers = [int(pid) for pid in self.process.stdout.readline().split()]
 
         def kill() -> None:
-            if len(self.provider.charges) == killed_at:
+            if len(self.provider.charges) >= killed_at:  # several come at once: nobody may see the very number
+                self.provider.when_charged = lambda: None
                 for pid in workers:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)

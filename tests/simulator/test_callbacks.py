@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.loopback import Server
 from support.waiting import until
 
 import seedance_nb as sd
@@ -38,13 +38,10 @@ def listener() -> Iterator[tuple[str, list[bytes]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/done", arrived
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server = Server(Receiver)
+    server.start()
+    yield f"{server.url}/done", arrived
+    server.stop()
 
 
 @pytest.fixture

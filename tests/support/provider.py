@@ -6,9 +6,11 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
+
+from support.loopback import Server
 
 CREATE = "/api/v1/client/job/CreateTask"
 
@@ -52,8 +54,9 @@ class Provider:
                 (outer._create if self.path == CREATE else outer._free)(self)
 
             def do_PUT(self) -> None:
-                outer.uploads.append(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.files[self.path.partition("?")[0]] = outer.uploads[-1]
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.uploads.append(content)
+                outer.files[self.path.partition("?")[0]] = content
                 outer._send(self, 200, b"", "text/plain")
 
             def do_GET(self) -> None:
@@ -62,16 +65,10 @@ class Provider:
                 else:
                     (outer._video if self.path.startswith("/outputs/") else outer._status)(self)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server = Server(Handler)
+        self._server.start()
+        self.url = self._server.url
+        self.stop = self._server.stop
 
     def _next(self, plan: list[Any]) -> Any:
         with self._counting:
@@ -109,8 +106,9 @@ class Provider:
             self._json(handler, 200, {"code": 200, "message": "success", "data": both})
             return
         if "/asset-info?asset_id=" in handler.path:
-            self.asset_looks.append(unquote(handler.path.rpartition("=")[2]))
-            state = self.assets.get(self.asset_looks[-1])
+            asset = unquote(handler.path.rpartition("=")[2])
+            self.asset_looks.append(asset)
+            state = self.assets.get(asset)
             known = {"code": 200, "message": "success", "data": {"Status": state}}
             self._json(handler, *((200, known) if state else (200, {"code": 404, "message": "no such asset"})))
             return

@@ -6,8 +6,10 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from support import loopback
 
 
 class Shelf:
@@ -38,9 +40,7 @@ class Shelf:
                 with suppress(OSError):
                     outer._give(self)
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
+        class Server(loopback.Server):
             def get_request(self) -> Any:
                 outer.connections += 1
                 return super().get_request()
@@ -48,14 +48,14 @@ class Shelf:
             def handle_error(self, *_: Any) -> None:
                 pass  # a client that does not trust the certificate
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(Handler)
         if context:
             self.server.socket = context.wrap_socket(
                 self.server.socket, server_side=True, do_handshake_on_connect=False
             )
         self.port = self.server.server_port
         self.origin = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.server.start()
 
     def put(self, path: str, data: bytes, how: Any = "ranges", kind: str = "application/octet-stream") -> str:
         """The address of a file."""
@@ -67,8 +67,7 @@ class Shelf:
 
     def stop(self) -> None:
         self.stopped.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
 
     def _give(self, handler: BaseHTTPRequestHandler) -> None:
         path = handler.path.partition("?")[0]

@@ -6,13 +6,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from document.test_new_model import own_provider, written
+from support.loopback import Server
 from support.waiting import until
 
 import seedance_nb as sd
@@ -44,9 +45,9 @@ class Films:
 
             def do_GET(self) -> None:
                 names = parse_qs(urlsplit(self.path).query).get("film", [])
-                (outer.batches.append(names) if names else outer.singles.append(self.path.rpartition("/")[2]))
-                asked = names or outer.singles[-1:]
+                asked = names or [self.path.rpartition("/")[2]]
                 with lock:
+                    (outer.batches.append(names) if names else outer.singles.extend(asked))
                     outer.under_way.update(asked)
                     outer.most = max(outer.most, *outer.under_way.values())
                 time.sleep(0.01)
@@ -68,10 +69,9 @@ class Films:
                 self.end_headers()
                 self.wfile.write(body)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.server = Server(Handler)
+        self.server.start()
+        self.url = self.server.url
 
 
 @pytest.fixture
@@ -79,8 +79,7 @@ def films(monkeypatch: pytest.MonkeyPatch) -> Iterator[Films]:
     monkeypatch.setattr(rate_limit, "_PER_SECOND", 500.0)
     films = Films()
     yield films
-    films.server.shutdown()
-    films.server.server_close()
+    films.server.stop()
 
 
 def document(tmp_path: Path, **task: Any) -> sd.Spec:
