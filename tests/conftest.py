@@ -3,17 +3,21 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.children import forking
 from support.provider import Provider
 
 from seedance_nb import Session, Spec, Video, spec
 from seedance_nb._base.faults import THREAD
 from seedance_nb._ledger.store import Store
+from seedance_nb._media import sandbox
 from seedance_nb._provider import key_sources
 from seedance_nb._task.engine import ENGINE
 
@@ -67,6 +71,23 @@ def only_loopback() -> Iterator[None]:
         patch.setattr(socket, "getaddrinfo", known)
         patch.setenv(*NO_KEYRING)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_children() -> Iterator[None]:
+    """Files are read in children that are forked: the start of a Python for each file took a quarter of all tests' time."""
+    if sys.platform != "linux":
+        yield
+        return
+    with forking() as subprocess_of_children, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "subprocess", subprocess_of_children)
+        yield
+
+
+@pytest.fixture
+def real_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the process in which a file is read."""
+    monkeypatch.setattr(sandbox, "subprocess", subprocess)
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import signal
 import time
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
@@ -32,9 +34,9 @@ def kernels() -> ForkServerContext:
     """Where child processes come from; it is started once and has this module imported."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["faults.child"])
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with patch.dict(os.environ, PYTHONPATH=path):
+        forkserver.ensure_running()
     return context
 
 

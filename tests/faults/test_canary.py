@@ -24,6 +24,8 @@ from nbconvert import HTMLExporter
 
 import seedance_nb as sd
 
+pytestmark = pytest.mark.usefixtures("real_children")
+
 CONTROL = 'ak_c0ntr0l_3Lm+/p"8yT&u~f%h1'
 XMODES = ("Plain", "Context", "Verbose", "Minimal")
 NEEDED = (

@@ -20,6 +20,8 @@ from seedance_nb._document.load import spec
 from seedance_nb._media import inspect
 from seedance_nb._simulator import app
 
+pytestmark = pytest.mark.usefixtures("real_children")
+
 SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
 MUTANTS = 3_000
 BATCH = 250

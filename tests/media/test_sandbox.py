@@ -17,6 +17,8 @@ from support.waiting import until
 import seedance_nb
 from seedance_nb._media.sandbox import Limits, run, run_async
 
+pytestmark = pytest.mark.usefixtures("real_children")
+
 LIMITS = Limits(memory=1024**3, cpu_s=9, wall_s=20)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="has no such limits and signals")
 Program = Callable[[str], str]

@@ -27,6 +27,8 @@ from seedance_nb._base import secret as secret_module
 from seedance_nb._base.secret import Secret, as_secret
 from seedance_nb._provider.key_sources import find_key
 
+pytestmark = pytest.mark.usefixtures("real_children")
+
 CANARY = "ak_canary_0123456789abcdefghijklmnop"
 
 
