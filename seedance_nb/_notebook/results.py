@@ -36,7 +36,8 @@ def cell_text(head: str, item: Item, price: Estimate) -> str:
     if head == "price":
         return "not sent" if item.error else f"{price}{f'; {price.why}' if price.why else ''}"
     if head != "problems":
-        return {"model": item.name, "runs on": item.runs_on}.get(head) or str(item.labels.get(head, ""))
+        place = "nowhere" if item.fault else "simulator" if item.simulated else item.spec.provider
+        return {"model": item.name, "runs on": place}.get(head) or str(item.labels.get(head, ""))
     faults = [item.fault] if item.fault else []
     for problem in (*item.problems, *item.warnings):
         text = f"{problem.field}: {problem.message}" if problem.field else problem.message
@@ -70,7 +71,7 @@ class Videos(list[Result]):
     def __repr__(self) -> str:
         lines = []
         for item, result in self._results:
-            text = str(result).lower() if result and not isinstance(result, Html) else "generating…"
+            text = str(result).lower() if result and not isinstance(result, Html) else "no video yet"
             text = repr(result) if isinstance(result, Video) else text
             text = errors.error_text(result) if isinstance(result, Exception) else text
             lines.append(f"{caption(item)}: {' '.join(text.splitlines())}")
@@ -116,7 +117,7 @@ def caption(item: Item, axes: Sequence[str] = ()) -> str:
 
 def _tile(item: Item, result: Result | str, source: str, mark: Html, axes: Sequence[str] = ()) -> Html:
     take = ""
-    content = result if isinstance(result, Html) else piece("no-video-yet").format(result or "Generating…")
+    content = result if isinstance(result, Html) else piece("no-video-yet").format(result or "No video yet")
     if isinstance(result, Video):
         row = result.row
         take = f" · take {row.take}" if row.take > 1 else ""
@@ -266,8 +267,8 @@ class ShownBatch(Batch):
         """The results; for tasks that have none yet, players of their future files if `pending`. *reads files*."""
         shown = list[Result | str](self.results)
         for at, task in enumerate(self.tasks):
-            if task is None:
-                shown[at] = "Not sent" if self.current.is_stopped else "No video yet"
+            if task is None and self.current.is_stopped:
+                shown[at] = "Not sent"
             elif isinstance(task, Task) and shown[at] is None and pending:
                 path = video_path(self._session.outputs, task.row)
                 shown[at] = pending_html(path.name, source_of(path))
@@ -291,7 +292,7 @@ class ShownBatch(Batch):
                 cell: str = piece("model").format(item.spec.title, item.spec.mode, item.name, sent)
             elif head == "runs on":  # the head of the view has the badge where all are simulated
                 is_mixed = item.simulated and not item.fault and not all(one.simulated for one in self.items)
-                cell = SIMULATED if is_mixed else item.runs_on
+                cell = SIMULATED if is_mixed else cell_text(head, item, self.estimates[at])
             elif head == "problems":
                 cell = Html("<div>{}</div>").format(item.fault) if item.fault else Html()
                 for problem in (*item.problems, *item.warnings):

@@ -19,7 +19,7 @@ from seedance_nb._check.price import Estimate, Total, estimate, total_of, unchec
 from seedance_nb._document.load import model_names, spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import intent_of
-from seedance_nb._ledger.row import Row, State
+from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
 from seedance_nb._media.preflight import Report
 from seedance_nb._session.rehearsal import Rehearsal, forecast
 from seedance_nb._session.session import Document, Session
@@ -63,11 +63,6 @@ class Item:
         if self.problems:
             return InvalidInput(self.problems)
         return SeedanceError(self.fault) if self.fault else None
-
-    @property
-    def runs_on(self) -> str:
-        """The provider, "simulator", or "nowhere" if nothing can be sent. *pure*."""
-        return "nowhere" if self.fault else "simulator" if self.simulated else self.spec.provider
 
     @property
     def intent(self) -> str:
@@ -327,8 +322,12 @@ class Batch:
         if isinstance(refusal := attempt(self.require_budget), OverBudget):
             options: Any = {"cost": f"{total}, over the budget", "basis": (refusal.message,)}
             return Rehearsal(clips=len(due), seconds=(0, 0), refusals=len(due), **options)
-        numbers = {self.items[at].intent: number for number, at in enumerate(due)}
-        earlier = {number: self.items[at - 1].intent for number, at in enumerate(due) if at in self._chained}
-        after = {number: numbers[intent] for number, intent in earlier.items() if intent in numbers}
-        requests = [(item.spec, item.body, price.amount or 0, item.simulated) for item, price in self._offer]
+        rows, states = self.rows(), (*EARLY_STATES, *OPEN_STATES)
+        running = {row.seq: at for at, row in enumerate(rows) if row and row.state in states}
+        order = sorted([*due, *running.values()])
+        numbers = {self.items[at].intent: number for number, at in enumerate(order)}
+        earlier = {number: self.items[at - 1].intent for number, at in enumerate(order) if at in self._chained}
+        after = {number: numbers[one] for number, one in earlier.items() if one in numbers and not rows[order[number]]}
+        chosen = [(self.items[at], self.estimates[at].amount or 0, rows[at]) for at in order]
+        requests = [(item.spec, item.body, price, item.simulated, row) for item, price, row in chosen]
         return forecast(self._session.sender, requests, total, after, self._concurrency)

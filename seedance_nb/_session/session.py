@@ -43,15 +43,6 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def _day_of(text: str) -> date | str:
-    """The local day that a text means; the text itself if it means none."""
-    if text in ("today", "yesterday"):
-        return date.today() - timedelta(days=text == "yesterday")  # noqa: DTZ011 - the local day
-    with suppress(ValueError):
-        return date.fromisoformat(text)
-    return text
-
-
 @typed_class
 class Session:
     """A ledger, an output folder, and where requests go. The functions of `sd` use a session with the defaults. *reads files*.
@@ -239,7 +230,9 @@ class Session:
             message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise errors.argument_error("limit", message, limit, 1)
         if isinstance(day, str):
-            day = _day_of(day)
+            days, today = ("today", "yesterday"), date.today()  # noqa: DTZ011 - the local day
+            with suppress(ValueError):
+                day = today - timedelta(days.index(day)) if day in days else date.fromisoformat(day)
         if not isinstance(day, date | None):
             raise errors.argument_error(
                 "day", f"must be a datetime.date, '2026-11-30', 'today' or 'yesterday', not {day!r}", day

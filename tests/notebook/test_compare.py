@@ -343,7 +343,7 @@ def test_the_table_says_for_each_model_what_goes_where_and_what_does_not(session
 
 def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
     comparison = sd.compare("A fox", T2V, seconds=4)
-    assert [one.runs_on for one in comparison.items] == ["simulator"]
+    assert [one.simulated for one in comparison.items] == [True]
     assert str(comparison.total) == "simulated (free)"
     _, head, table, *_ = (getattr(child, "value", "") for child in made(comparison).widget.children)
     assert (head.count("SIMULATED"), table.count("SIMULATED"), table.count("simulator")) == (1, 0, 1)
@@ -363,7 +363,7 @@ def test_a_page_that_is_reloaded_before_they_end_names_the_future_files(session:
     (row,) = session.ledger.rows()
     name = video_path(session.outputs, row).stem
     assert [f"/{name}.{kind}" in later.html for kind in ("mp4", "webm")] == [True, True]
-    assert later.text == f"{VAST}: generating…"
+    assert later.text == f"{VAST}: no video yet"
     assert "<video" not in comparison._output().html
 
 
@@ -467,7 +467,7 @@ def test_progress_names_each_model_until_its_video_or_error_is_there(view: Batch
     assert T2V in view._table.value
     assert I2V in view._table.value
     assert "0 of 2 done · 1 running" in view._status.value
-    until(lambda: ">Generating…<" in shown(view))
+    until(lambda: ">No video yet<" in shown(view))
     paying.on_status = ["success"]
     until(lambda: not view._busy.locked())
     assert "&lt;i&gt;none&lt;/i&gt;" in shown(view)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import time
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,9 +46,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class Day:
-    """One day at a provider: the batch's own loop and a real rate limiter on a virtual clock, with an account that runs out."""
+    """One day at a provider: the batch's own loop and a real rate limiter on a virtual clock, with an account that runs out. Tasks of the ledger have been running for `waited` seconds."""
 
-    def __init__(self, made: Batch, chance: random.Random, seconds: float, balance: float) -> None:
+    def __init__(self, made: Batch, chance: random.Random, seconds: float, balance: float, waited: float = 0) -> None:
+        bodies = [item.approved and item.approved.body for item in made.items]
+        self.rows, self.waited = dict(zip(bodies, made.rows(), strict=True)), waited
         self.chance, self.usual, self.balance, self.videos, self.spent = chance, seconds, balance, 0, 0.0
         self.runs_out, self.sent, self.limiter, self.loop = math.inf, 0, RateLimiter(), VirtualLoop()
         self.made = made
@@ -72,9 +75,13 @@ class Day:
             raise sd.SeedanceError("the shot that it continues has no video")
         return self.made.items[at]
 
-    def send(self, *_: Any, **__: Any) -> Any:
-        future = Future[str]()
-        self.loop.create_task(self.live(future))
+    def send(self, approved: Any, **_: Any) -> Any:
+        future, row = Future[str](), self.rows.get(approved.body)
+        if row and row.state is State.DONE:
+            self.videos += 1
+            future.set_result("a video")
+        else:
+            self.loop.create_task(self.resume(future) if row else self.live(future))
         return SimpleNamespace(future=future, is_new=True)
 
     async def live(self, future: Future[str]) -> None:
@@ -86,6 +93,16 @@ class Day:
         if self.balance < PRICE:
             seconds, has_video, is_charged, self.runs_out = 0.0, False, False, min(self.runs_out, self.sent)
         self.balance, self.spent = self.balance - PRICE * is_charged, self.spent + PRICE * is_charged
+        await self.end(future, seconds, has_video=has_video)
+
+    async def resume(self, future: Future[str]) -> None:
+        """A task that runs already, so that it has not ended in the time that it has run; it was paid for when it was sent."""
+        seconds, has_video = 0.0, False
+        while seconds <= self.waited:
+            seconds, has_video, _ = outcome(self.chance, self.usual)
+        await self.end(future, seconds - self.waited, has_video=has_video)
+
+    async def end(self, future: Future[str], seconds: float, *, has_video: bool) -> None:
         self.videos += has_video
         await asyncio.sleep(seconds)
         if has_video:
@@ -161,6 +178,75 @@ def test_a_rehearsal_of_a_storyboard_is_what_then_happens_and_without_its_chains
         right = sum(naive.seconds[0] <= day.seconds <= naive.seconds[1] for day in days)
         assert right <= 1 or out < math.inf, "the naive control"
     assert paid.charges == []
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "running", "waited", "due", "balance", "naive"),
+    [
+        (None, 60, 20.0, 1, 9_999.0, "without them"),
+        (8, 24, 250.0, 4, 9_999.0, "sent again"),
+        (4, 4, 20.0, 4, 9_999.0, "without them"),
+        (8, 24, 250.0, 20, 420.0, "sent again"),
+    ],
+)
+def test_what_runs_already_has_its_place_and_its_remaining_time_but_costs_nothing_more(
+    session: sd.Session,
+    paid: Provider,
+    concurrency: int | None,
+    running: int,
+    waited: float,
+    due: int,
+    balance: float,
+    naive: str,
+) -> None:
+    """Of a sweep that was left half-run, held against the truth; forecasts that forget those tasks, or send them again, do not hold."""
+    paid.balance, chance, done, usual = balance, random.Random(2), 5, 286.0
+    ends = [outcome(chance, usual) for _ in range(200)]
+    add(session, MODEL, [(State.DONE if has_video else State.REFUSED, seconds) for seconds, has_video, _ in ends])
+    made = batch(session, done + running + due, concurrency=concurrency)
+    refused = done + running  # the provider refused it, so it is sent again, and counts once
+    for number, item in enumerate(made.items[: refused + 1]):
+        assert item.approved
+        row, _ = session.ledger.claim(item.approved, base_url=item.base_url, simulated=False)
+        state = State.DONE if number < done else State.REFUSED if number == refused else State.RUNNING
+        session.ledger.update(row.seq, state=state, accepted=time.time() - waited, finished=time.time())
+    said = made.rehearse()
+    assert (said.clips, said.running, said.cost.split(",")[0]) == (due, running, f"{due * PRICE:g} credits")
+    assert f"{due} clip{'s' * (due > 1)} and {running} that run already: {due * 40} credits" in repr(said)
+    days = [Day(made, random.Random(f"day {number}"), usual, balance, waited) for number in range(8)]
+
+    def right(one: Rehearsal) -> int:
+        return sum(one.seconds[0] <= day.seconds <= one.seconds[1] for day in days)
+
+    clips = [("crun", PRICE, [outcome(random.Random(number), usual) for number in range(300)])]
+    clips *= due + running * (naive == "sent again")
+    control = rehearse(clips, concurrency=concurrency, balances={"crun": balance + PRICE * (len(clips) - due)})
+    assert right(said) >= 4, (sorted(day.seconds for day in days), said.seconds)
+    assert right(control) <= 1, "the naive control"
+    assert said.seconds[1] < 2.2 * said.seconds[0], "a range that is wide enough for everything says nothing"
+    assert sum(said.charged[0] <= day.spent <= said.charged[1] for day in days) >= 4
+    assert said.refusals == pytest.approx(sum(day.refusals for day in days) / len(days), abs=3)
+    out = sorted(day.runs_out for day in days)[len(days) // 2]
+    assert (said.runs_out or math.inf) == pytest.approx(out, abs=2)
+    assert paid.charges == []
+
+
+def test_what_runs_already_is_waited_for_by_what_continues_it_and_takes_a_place() -> None:
+    good, left = ("a", 10, [(10.0, True, True)]), ("", 0, [(4.0, True, True)])
+    for clips, after, options, truth in (
+        ([left], {}, {}, (0, 1, 4, 0, None)),
+        ([left, good], {1: 0}, {}, (1, 1, 14, 10, None)),
+        ([left, good, good], {}, {"concurrency": 2}, (2, 1, 14, 20, None)),
+        ([left, left, left, good], {}, {"concurrency": 2}, (1, 3, 14, 10, None)),
+        ([left, good, good], {}, {"balances": {"a": 15}}, (2, 1, 10, 10, 2)),
+        ([left, left, good], {}, {"turns": {"a": [0, 7]}}, (1, 2, 10, 10, None)),
+        ([left, good], {}, {"balances": {"a": -3}}, (1, 1, 4, 0, 1)),
+        ([("", 0, [(4.0, False, True)]), good], {1: 0}, {}, (1, 1, 4, 0, None)),
+    ):
+        said = rehearse(clips, after=after, **options)
+        assert (said.clips, said.running, said.seconds[0], said.charged[1], said.runs_out) == truth
+    said = Rehearsal(clips=0, running=1, seconds=(4, 4), refusals=0.9, cost="nothing to send", basis=("x",))
+    assert repr(said) == "0 clips and 1 that runs already: nothing to send, 4 s, about 1 refusal\nx"
 
 
 def test_what_continues_a_clip_waits_for_it_and_is_not_sent_without_its_video() -> None:
