@@ -140,8 +140,7 @@ def _new_model(options: argparse.Namespace) -> None:
 def _ledger(options: argparse.Namespace) -> None:
     from seedance_nb._ledger.move import move_ledger
 
-    run: Any = {"move": move_ledger, "repair": sd.repair_ledger}[options.what]
-    _print(run(*options.places))
+    _print((move_ledger if options.what == "move" else sd.repair_ledger)(*options.places))
 
 
 def _simulate(options: argparse.Namespace) -> None:

@@ -195,8 +195,6 @@ def panel(document: Document, /, *, budget: float | None = None, api_key: str | 
     Returns: the panel; `panel.form` is the form, `panel.task` the latest task.
     Raises: SpecError; InvalidInput for a field that the model does not have, or a value that it does not allow.
 
-    >>> sd.panel("crun/seedance-1.0-pro-t2v")
-    Panel for crun/seedance-1.0-pro-t2v; nothing sent yet
     >>> sd.panel("crun/seedance-1.0-pro-t2v", prompt="A fox", duration=4).form.values["input"]
     {'prompt': 'A fox', 'duration': 4}
     """
@@ -353,11 +351,10 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
     Returns: the balance in the provider's unit (credits, tokens).
     Raises: SeedanceError if the provider does not offer this call or does not answer; Refused and its subclasses.
 
-    >>> try:
-    ...     print(sd.balance("crun/seedance-1.0-pro-t2v"), "credits")
-    ... except sd.SeedanceError as error:  # the simulator has no account
-    ...     print(error.charged)
-    not charged
+    >>> sd.balance("crun/seedance-1.0-pro-t2v")  # the simulator has no account
+    Traceback (most recent call last):
+    seedance_nb.SeedanceError: There is no key for crun, so there is no account balance.
+    ...
     """
     return ENGINE.run(_account(document, api_key, base_url).balance())
 

@@ -195,4 +195,4 @@ def test_no_page_has_a_key_or_a_path_of_this_computer(site: Path) -> None:
 
 def test_the_build_leaves_no_file_beside_its_pages(site: Path) -> None:
     assert site.is_dir()
-    assert {path.suffix for path in (ROOT / "notebooks" / "docs").iterdir()} <= {".md", ".py"}
+    assert {path.suffix for path in (ROOT / "notebooks" / "docs").iterdir()} <= {".md", ".py", ".css"}

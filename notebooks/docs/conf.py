@@ -34,6 +34,7 @@ autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
 pygments_style, pygments_dark_style = "sas", "monokai"
 html_theme = "furo"
+html_static_path = html_css_files = ["narrow.css"]
 html_title = f"seedance_nb {release}"
 html_copy_source = html_show_copyright = smartquotes = False  # "--execute" stays as it is
 
@@ -61,8 +62,10 @@ def commands() -> list[str]:
 
 
 def command_section(name: str) -> str:
-    """The section about one command, as Markdown."""
-    return f"### {name}\n\n```text\n{help_of(name)}```\n"
+    """The section about one command, as Markdown; those that take a model list its fields, so one of them is the example."""
+    model = ["crun/seedance-1.0-pro-t2v"] if "--field value" in (text := help_of(name)) else []
+    example = f"With `{model[0]}`, for example:\n\n```text\n{help_of(name, *model)}```\n" if model else ""
+    return f"### {name}\n\n```text\n{text}```\n\n{example}"
 
 
 def entries(text: str) -> str:

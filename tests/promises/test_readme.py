@@ -56,6 +56,12 @@ def test_each_invariant_names_tests_that_exist() -> None:
             assert list(ROOT.glob(file if "/" in file else f"tests/**/{file}")), file
 
 
+def test_each_module_that_is_named_for_contributors_exists() -> None:
+    named = re.findall(r"`(_\w+/[\w/]+\.py)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert len(named) > 8
+    assert [name for name in named if not (ROOT / "seedance_nb" / name).is_file()] == []
+
+
 def test_the_map_names_every_folder() -> None:
     folders = {path.name for path in (ROOT / "seedance_nb").iterdir() if (path / "__init__.py").is_file()}
     assert folders <= set(re.findall(r"`(_\w+)/`", CONTRIBUTING))
