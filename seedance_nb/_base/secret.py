@@ -102,7 +102,7 @@ def warn_if_in_cell(secret: Secret) -> None:
 
 
 def mask_keys(body: Any) -> Any:
-    """A text, bytes or a JSON object with every key of this process masked; {} if it is nested too deeply."""
+    """A text, bytes or a JSON object with every key of this process masked; empty if it is nested too deeply or memory is short."""
     if isinstance(body, bytes):
         return mask_keys(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     masked = body if isinstance(body, str) else dict(body)
@@ -110,8 +110,8 @@ def mask_keys(body: Any) -> Any:
     for key in sorted(set(_KEYS.values()), key=len, reverse=True):
         try:
             masked = _mask(key, masked)
-        except RecursionError:
-            return {}
+        except (RecursionError, MemoryError):
+            return type(masked)()
     return masked
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 import seedance_nb as sd
+from seedance_nb._base import secret
 from seedance_nb._base.faults import lacks_files, local_error
+from seedance_nb._base.secret import as_secret, mask_keys
 
 MODEL = "crun/seedance-1.0-pro-t2v"
 
@@ -65,3 +67,26 @@ def test_a_folder_that_does_not_exist_is_named(made: tuple[sd.Session, sd.Video]
 def test_another_fault_is_not_taken_for_open_files() -> None:
     assert not lacks_files(OSError(2, "No such file or directory"))
     assert "Too many" not in str(local_error(OSError(2, "No such file or directory")))
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), OSError(12, "Cannot allocate memory for sk-a-key-of-this-process")])
+def test_a_fault_is_reported_without_a_key_where_no_memory_is_left_to_look_for_keys(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(_: str) -> None:
+        raise MemoryError
+
+    key = as_secret("sk-a-key-of-this-process")
+    monkeypatch.setattr(secret, "_forms", no_memory)
+    monkeypatch.setattr(secret, "_PATTERNS", {})
+    said = str(local_error(fault))
+    assert said.startswith(
+        "This computer could not do it: " + ("not enough memory" if type(fault) is MemoryError else "OSError")
+    )
+    assert "sk-a-key" not in said
+    assert [mask_keys(text) for text in ("sk-a-key-of-this-process", b"sk-a-key-of-this-process", {"a": "b"})] == [
+        "",
+        b"",
+        {},
+    ]
+    del key
