@@ -24,7 +24,8 @@ from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_pl
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
 
-MOST_SHOWN = 200  # rows of a table; those with problems come first
+MOST_SHOWN = 100  # rows of a table; those with problems come first
+_MOST_VIDEOS, _FEW = 48, 8  # of more videos than that only a few are shown, so that a notebook stays small
 _WITH_REQUESTS = 12  # most rows of a table that shows the request of each
 _AGAIN = " Press the button again to send the rest."
 _EMBEDDED = 50_000_000  # bytes of videos in one output; the others are shown as stills
@@ -80,8 +81,13 @@ class Videos(list[Result]):
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return self.view().bundle
 
-    def view(self) -> View:
-        """The videos for every viewer, as HTML that needs neither scripts nor the kernel. *reads files*."""
+    def view(self, *, whole: bool = False) -> View:
+        """The videos for every viewer, as HTML that needs neither scripts nor the kernel; of many only a few, errors first, if not `whole`. *reads files*."""
+        if len(self) > _MOST_VIDEOS and not whole:
+            kinds = Exception, Video
+            first = sorted(self._results, key=lambda pair: [not isinstance(pair[1], kind) for kind in kinds])[:_FEW]
+            few, more = Videos(self._prompt, first).view(), piece("more-videos").format(len(self) - _FEW)
+            return replace(few, text=f"{few.text}\n{more.striptags()}", html=few.html + more)
         left, tiles = _EMBEDDED, []
         marks = [getattr(result, "simulated", item.simulated) for item, result in self._results]
         for (item, result), mark in zip(self._results, marks, strict=True):
@@ -96,7 +102,6 @@ class Videos(list[Result]):
 
 
 def _matrix_html(items: Sequence[Item], tiles: Sequence[Html], axes: tuple[str, ...]) -> Html:
-    """Tiles in a table with the values of the two axes at its rows and columns."""
     cells: dict[tuple[str, ...], Html] = {}
     for item, tile in zip(items, tiles, strict=True):
         place = tuple(str(item.labels.get(axis, "")) for axis in axes)
@@ -116,16 +121,15 @@ def caption(item: Item, axes: Sequence[str] = ()) -> str:
 
 
 def _tile(item: Item, result: Result | str, source: str, mark: Html, axes: Sequence[str] = ()) -> Html:
-    take = ""
     content = result if isinstance(result, Html) else piece("no-video-yet").format(result or "No video yet")
     if isinstance(result, Video):
         row = result.row
-        take = f" · take {row.take}" if row.take > 1 else ""
         seconds = f"generated in {row.finished - row.created:.0f} s · " if row.finished else ""
         player, facts = video_player(result, source), facts_html(result, source)
         content = piece("tile-video").format(player, f"{seconds}{price_after(row)}", facts)
     elif isinstance(result, Exception):
         content = piece("tile-error").format(Html("<br>").join(errors.error_text(result).splitlines()))
+    take = f" · take {item.take}" if item.take > 1 else ""
     title = Html("<b>{}</b>").each(filter(None, [item.title or caption(item, axes)]))
     return piece("tile").format(title, mark, f"{item.name}{take}" if item.title else "", content)
 
@@ -164,7 +168,7 @@ class ShownBatch(Batch):
             message = f"there is no {wrong[0]!r}, only {', '.join(self.items[0].labels)}"
             raise errors.argument_error("rows", message, wrong[0])
         self.load()
-        return self._videos("", (rows, columns), pending=True).view()
+        return self._videos("", (rows, columns), pending=True).view(whole=True)
 
     def to_pandas(self) -> Any:
         """What was chosen, with task, state, cost, file and error, as a pandas DataFrame. *reads files*. Raises: SeedanceError without pandas."""

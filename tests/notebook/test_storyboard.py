@@ -151,6 +151,40 @@ def test_a_shot_that_is_left_out_or_comes_between_says_why_the_next_is_stale(
     assert len(paying.charges) == 3
 
 
+@pytest.mark.parametrize(
+    ("order", "paid", "said"),
+    [
+        ("A B c D", "c D", ["done", "done", "new", "stale: shot 3 changes"]),
+        ("A X B C D", "X B C D", ["done", "new", "stale: shot 2 changes", "stale: shot 3 changes", "stale: shot 4 changes"]),
+        ("A B D", "D", ["done", "done", "stale: it continues another shot now"]),
+        ("A C B D", "C B D", ["done", "stale: it continues another shot now", "stale: shot 2 changes", "stale: shot 3 changes"]),
+        ("Am B C D", "Am B C D", ["new", "stale: shot 1 changes", "stale: shot 2 changes", "stale: shot 3 changes"]),
+        ("A B C D X", "X", ["done", "done", "done", "done", "new"]),
+        ("A B", "", ["done", "done"]),
+    ],
+)  # fmt: skip
+def test_a_storyboard_is_a_makefile(
+    session: sd.Session, paying: Provider, order: str, paid: str, said: list[str]
+) -> None:
+    """Shots edited, put between, left out, put in another order, of another model: what is stale and its price is said, and nothing else is paid."""
+
+    def named(names: str) -> list[dict[str, Any]]:
+        own: dict[str, Any] = {"A": {"model": T2V}, "Am": {"first_frame": IMAGE}}
+        return [{"prompt": f"Shot {name[0]}"} | own.get(name, {}) for name in names.split()]
+
+    board(session, named("A B C D")).generate(confirm=True)
+    edited = board(session, named(order))
+    assert states(edited) == said
+    assert (len(edited.due), str(edited.total)) == (
+        len(paid.split()),
+        f"{12 * len(paid.split())} credits" if paid else "nothing to send",
+    )
+    assert edited.rehearse().clips == len(paid.split())
+    assert [type(video) for video in edited.generate(confirm=True)] == [sd.Video] * len(said)
+    assert prompts(paying)[4:] == [f"Shot {name[0]}" for name in paid.split()]
+    assert board(session, named("A B C D")).due == [], "to undo an edit costs nothing"
+
+
 def test_another_take_of_a_shot_is_a_change_of_it(session: sd.Session, paying: Provider) -> None:
     story = board(session)
     story.generate(confirm=True)

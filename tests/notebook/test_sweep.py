@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ipywidgets.embed import dependency_state
 from support.provider import CREATE, Provider
 from support.waiting import interrupt_when, until
 
@@ -771,6 +772,30 @@ def test_videos_beyond_a_limit_are_stills_so_that_a_notebook_stays_small(
     monkeypatch.setattr(results, "source_of", lambda _: "data:video/mp4;base64," + "A" * 30_000_000)
     shown = swept(session).run().view().html
     assert (shown.count("<video"), shown.count("first frame of the video")) == (1, 2)
+
+
+def test_a_sweep_of_500_videos_leaves_the_notebook_small_and_hides_no_error(session: sd.Session) -> None:
+    (video,) = swept(session, {"prompt": ["A hen"]}).run()
+
+    def ended(count: int) -> Sweep:
+        made = swept(session, {"prompt": [f"Hen {number}" for number in range(count)]})
+        made.results[:] = [video] * count
+        return made
+
+    def saved(made: Sweep) -> int:
+        """Bytes of the widgets' states and the outputs, as a notebook saves them."""
+        view = made._view()
+        view._output.update(made._output())
+        states = dependency_state([view.widget], drop_defaults=True)
+        return sum(len(json.dumps(one)) for one in (states, view._output.static, view.widget._repr_mimebundle_()))
+
+    many, fewer = ended(500), ended(48)
+    assert saved(many) < 300_000 < saved(fewer), "the naive control: not even 48 with a picture each are that small"
+    assert fewer._output().html.count("<video") == 48
+    assert "and 492 more: sd.gallery() shows the videos" in many._output().text
+    many.results[400] = sd.SeedanceError("Hen 400 had no video.")
+    assert "had no video" in many._output().html.partition("<video")[0]
+    assert many.grid("prompt", "prompt").html.count("<video") == 499, "who asks for all gets all"
 
 
 def test_a_sweep_sends_nothing_when_it_is_made_shown_or_printed(
