@@ -116,7 +116,7 @@ def mask_keys(body: Any) -> Any:
 
 
 def _mask(key: str, value: Any) -> Any:
-    if len(key) < _SHORT:
+    if len(key) < _SHORT or not value:  # where memory is short, an error without words needs no pattern
         return value
     if isinstance(value, dict):
         return {_mask(key, name): _mask(key, item) for name, item in value.items()}

@@ -33,7 +33,7 @@ async def soon(seconds: float) -> None:
 def kernels() -> ForkServerContext:
     """Where child processes come from; it is started once and has this module imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["faults.child"])
+    context.set_forkserver_preload(["faults.child", "faults.preload"])
     path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     with patch.dict(os.environ, PYTHONPATH=path):
         forkserver.ensure_running()

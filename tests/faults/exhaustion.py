@@ -257,9 +257,11 @@ def main() -> None:
         "getaddrinfo",
         lambda host, *more, **rest: (lookup if host == "127.0.0.1" else no_host)(host, *more, **rest),
     )
-    gc.freeze()  # no child looks through, and so copies, what it shares with this process
-    for number, call in enumerate([*CALLS, *(f"cold {name}" for name in COLD)]):
-        sys.stdout.write(json.dumps(forked(call, fault, folder / str(number))) + "\n")
+    for calls in ([f"cold {name}" for name in COLD], CALLS):
+        gc.freeze()  # no child looks through, and so copies, what it shares with this process
+        for call in calls:
+            sys.stdout.write(json.dumps(forked(call, fault, folder / call)) + "\n")
+        sd.spec(CRUN.model)  # read by every call that is not cold, and before the fault: once for all of them
 
 
 if __name__ == "__main__":

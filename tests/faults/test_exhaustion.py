@@ -15,6 +15,9 @@ from faults.shapes import CRUN
 from support.waiting import until
 
 import seedance_nb as sd
+from seedance_nb._base import secret
+from seedance_nb._base.faults import local_error
+from seedance_nb._base.secret import Secret
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and forks as Linux has them")
 SENDING = ("submit", "generate", "cold submit")
@@ -85,6 +88,16 @@ def test_a_call_without_something_it_needs_raises_an_error_of_this_package(
                 assert results[call]["charged"] == "unknown" or not results[call]["kind"]  # or it had returned by then
                 task.resolve(taken=False)
         assert charges_of(server, prompt) == 1
+
+
+def test_an_error_without_words_becomes_one_of_this_package_where_no_pattern_for_a_key_fits_into_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = Secret("ak_fresh_0123456789abcdef", "a test")
+    monkeypatch.setattr(secret, "_forms", exhaustion.always(MemoryError()))
+    with pytest.raises(MemoryError):
+        key.mask("words")
+    assert "not enough memory" in str(local_error(MemoryError()))
 
 
 ENDING = """
