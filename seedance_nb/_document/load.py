@@ -20,7 +20,7 @@ from seedance_nb._document import operations as _operations
 from seedance_nb._document import prose, tables
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.prose import WORDS, Rule, read_rules
-from seedance_nb._document.reader import SPECS, merged, packaged, providers, read_document, with_shared
+from seedance_nb._document.reader import SPECS, check_size, merged, packaged, providers, read_document, with_shared
 from seedance_nb._document.spec import Spec, named_fields, plain_of, values_in, with_roles
 from seedance_nb._document.tables import MEDIA_RULES, ROLES, Table
 from seedance_nb._schema.applicators import UNCHECKED
@@ -187,12 +187,9 @@ def _spec_of(root: Table, **parts: Any) -> Spec:
     prices = [rule.quote for rule in parts.get("rules", ()) if rule.kind == "price" and not rule.when]
     formulas = [prose.pattern("{per_second}").search(quote) for quote in prices]
     if len(formulas) == 1 and formulas[0] and not {"per_second", "tokens"} & price.keys():  # nothing else changes it
-        read = {
-            "per_second": float(formulas[0][1]),
-            "unit": formulas[0][2].lower(),
-            "source": root.file or "the schema",
-        }
-        price = price | read | {"note": f'the page says "{formulas[0].string}"'}
+        number, unit = formulas[0].groups()
+        price = price | {"per_second": float(number), "unit": unit.lower(), "source": root.file or "the schema"}
+        price["note"] = f'the page says "{formulas[0].string}"'
     keys = [*re.findall(r"\]\((https://[^\s()]{1,300})\)", str(find(document, "/components/securitySchemes"))), ABSENT]
     links = {"get a key": keys[0], "support": find(document, "/info/contact/email")}
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)
@@ -216,8 +213,9 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
         raise SpecError(error.message[:300], file=root.file, pointer=nearest)
     if not isinstance(body, dict):
         raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
-    keys = {"default", "examples", "pattern", "patternProperties"}
-    pairs = [(part, pointers.get(id(part), pointer)) for part in _subschemas(body) if not keys.isdisjoint(part)]
+    keys, every = {"default", "examples", "pattern", "patternProperties"}, [*_subschemas(body)]
+    check_size([part.get("enum") for part in every], root.file)  # to show and to check them takes much longer
+    pairs = [(part, pointers.get(id(part), pointer)) for part in every if not keys.isdisjoint(part)]
     whole = validator_of(body) if pairs else None
     with bounded(most=5 * MOST):  # for all defaults and examples together
         oddities = [oddity for part, at in pairs for oddity in _problems(part, whole, at)]
@@ -269,7 +267,8 @@ _UNKNOWN: dict[str, Any] = {"any": []}  # the schemes of addresses where no sent
 def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, Any]:
     """The parts of a Spec that its descriptions state: the same schema with their certain limits, all rules, what is not checked, and the `oddities`. *reads files*."""
     rules, unchecked, left, shared = list[Rule](), list[Rule](), MAX_READ, body.get("$defs", {})
-    whole, fields = validator_of(body), [(path, field) for path, field in values_in(body) if path]
+    whole = functools.cache(lambda: validator_of(body))
+    fields = [(path, field) for path, field in values_in(body) if path]
     for path, field in fields:
         view, at = plain_of(field, shared), to_pointer(path)
         name, text = next((str(step) for step in reversed(path) if step != "*"), ""), str(view.get("description", ""))
@@ -287,7 +286,8 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
         rules += [rule for rule in found if rule.kind != "unclear"]
         certain = {rule.kind: rule for rule in found if not (rule.hint or rule.when)}
         relations = WORDS["relations"] if {AT_LEAST_ONE, "anyOf", "oneOf", "dependentRequired"} & view.keys() else ()
-        tested = {*WORDS["harmless"], *relations, *(_bind(name, field, own, certain, whole) if certain or own else ())}
+        bound = _bind(name, field, view, own, certain, whole()) if certain or own else set()
+        tested = {*WORDS["harmless"], *relations, *bound}
         unchecked += [rule for rule in found if not rule.hint and (rule.when or rule.kind not in tested)]
     for path, field in fields if any(rule.kind == "placeholder" for rule in rules) else ():
         named = [rule for rule in rules if rule.kind == "placeholder" and rule.path == to_pointer(path)]
@@ -305,10 +305,9 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
     return {"schema": body, "rules": (*rules,), "unchecked": (*unchecked,), "oddities": (*more,)}
 
 
-def _bind(name: str, field: dict[str, Any], own: dict[str, Any], rules: dict[str, Rule], whole: Any,
+def _bind(name: str, field: dict[str, Any], view: dict[str, Any], own: dict[str, Any], rules: dict[str, Rule], whole: Any,
           lists: Sequence[Any] = ()) -> set[str]:  # fmt: skip
-    """Put the limits of rules into the schema of a field, unless its examples (or those of `lists`) break them. Returns the kinds of rules that are tested then."""
-    view = plain_of(field, whole.schema.get("$defs", {}))
+    """Put the limits of rules into the schema of a field with this view, unless its examples (or those of `lists`) break them. Returns the kinds of rules that are tested then."""
     examples = [*lists, *view.get("examples", ()), *(view[word] for word in ("default", "const") if word in view)]
     new, tested = dict[str, Any](), set[str]()
     for kind, words in WORDS["keywords"].get(str(view.get("type")), {}).items():
@@ -322,16 +321,16 @@ def _bind(name: str, field: dict[str, Any], own: dict[str, Any], rules: dict[str
     found = {kind: rule.limit | {"quote": rule.quote} for kind, rule in rules.items() if kind in MEDIA_RULES}
     kinds = {own["kind"]} if "kind" in own else {*re.findall("image|video|audio", name.lower())}
     items = view["items"] if name and isinstance(view.get("items"), dict) else {}
+    entry = plain_of(items, whole.schema.get("$defs", {}))
     if found and len(kinds) == 1:
         unknown = {} if {"schemes", "base64"} & (found.keys() | own.keys()) else {"schemes": _UNKNOWN}
         new["x-media"] = {"kind": kinds.pop()} | unknown | found | own
-        text = plain_of(items or view, whole.schema.get("$defs", {}))
-        tested |= found.keys() if text.get("type") == "string" else set()
+        tested |= found.keys() if (entry or view).get("type") == "string" else set()
     if any(errors_of(whole.evolve(schema=new), example) for example in examples):
         return set()  # the document knows better
     field.update(new)
     values = [value for example in examples if isinstance(example, list) for value in example]
-    return tested | (_bind("", items, {}, rules, whole, values) if items else set())
+    return tested | (_bind("", items, entry, {}, rules, whole, values) if items else set())
 
 
 def _keyword(text: str, value: Any, kind: str) -> tuple[str, Any]:

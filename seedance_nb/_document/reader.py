@@ -15,11 +15,13 @@ import yaml
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import JsonPath, find, read_json, to_pointer
 
-MAX_BYTES, MAX_DEPTH, MAX_VALUES = 16_000_000, 100, 500_000
+MAX_BYTES, MAX_DEPTH = 16_000_000, 100
+MAX_VALUES, _MOST_VALUES = 500_000, 1_600_000  # of YAML, which takes ten times as long, and of enums; of JSON
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
-_TOO_MANY = f"the document has more than {MAX_VALUES:,} values"
+_TOO_MANY = "more than {:,} values"
 _LESS = "pass only the operations that you need, as a dict or a smaller file"
 _MOST_FILES, _LONGEST = 200, 200  # of other files, and of a reference to one
+_SCALARS = {str, int, float, bool, type(None)}
 _PLAIN = (None, "")  # the style of a scalar without quotes
 # The scalars of YAML 1.2's core schema. In YAML 1.1, PyYAML's default, 16:9 is the number 969 and `no` is False.
 _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
@@ -38,14 +40,15 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
 
     Files in the folder of a path and below it are read too, if references name them, and are then under `x-files`.
     Raises: SpecError with the file and a pointer or line for a document that cannot be read, is not YAML 1.2 or JSON, has a
-    key twice, or exceeds 16 MB, 100 levels or 500,000 values, those of aliases and merge keys counted wherever they are used.
+    key twice, or exceeds 16 MB, 100 levels or 1,600,000 values (YAML: 500,000, those of aliases and merge keys counted wherever they are used).
     """
     if isinstance(source, Mapping):
-        _bounded(source, "")
+        check_size(source, "", _MOST_VALUES)
         return dict(source), ""
     value, file = _value_of(source)
     if isinstance(source, Path):
-        _bounded(value := _with_files(value, source), file)
+        value = _with_files(value, source)
+        check_size(value if "x-files" in value else None, file, _MOST_VALUES)
     return value, file
 
 
@@ -74,7 +77,7 @@ def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
         raise SpecError(f"not {'JSON' if isinstance(error, ValueError) else 'YAML'}: {error}", file=file) from None
     if not isinstance(value, dict):
         raise SpecError("the document must be an object", file=file)
-    _bounded(value, file)
+    check_size(value, file, _MOST_VALUES if is_json else MAX_VALUES)
     return value, file
 
 
@@ -84,9 +87,7 @@ def _with_files(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
     def joined(value: Any, name: str) -> Any:
         if isinstance(value, list):
-            return [joined(item, name) for item in value]
-        if not isinstance(value, dict):
-            return value
+            return [joined(item, name) if item and isinstance(item, dict | list) else item for item in value]
         ref = value.get("$ref")
         is_path = isinstance(ref, str) and len(ref) < _LONGEST and "://" not in ref
         if isinstance(ref, str) and is_path and (name != path.name or not ref.startswith("#")):
@@ -98,7 +99,8 @@ def _with_files(document: dict[str, Any], path: Path) -> dict[str, Any]:
                 files[key] = joined(_value_of(target)[0], key)
             if key in (path.name, *files):
                 value = value | {"$ref": f"#{to_pointer(('x-files', key)) if key != path.name else ''}{fragment}"}
-        return {key: joined(item, name) for key, item in value.items()}
+        items = value.items()
+        return {key: joined(item, name) if item and isinstance(item, dict | list) else item for key, item in items}
 
     document = joined(document, path.name)
     return document | ({"x-files": files} if files else {})
@@ -125,7 +127,7 @@ class _Yaml:
     def _value(self, event: Any, path: JsonPath) -> Any:
         self._left -= 1
         if self._left < 0:
-            raise self._error(_TOO_MANY, event)
+            raise self._error(_TOO_MANY.format(MAX_VALUES), event)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise self._error(f"no value before this one has the anchor {event.anchor!r}", event, path)
@@ -172,20 +174,21 @@ class _Yaml:
         return SpecError(f"line {event.start_mark.line + 1}: {problem}", file=self._file, pointer=to_pointer(path))
 
 
-def _bounded(document: Any, file: str) -> None:
+def check_size(document: Any, file: str, most: int = MAX_VALUES) -> None:
     """Raises: SpecError for a document that is too deep or too large, contains itself, or has numbers that JSON cannot store."""
-    count, here = 0, [(document, 0)]
-    while here:
-        value, depth = here.pop()
-        count += 1
-        if count > MAX_VALUES:
-            raise SpecError(_TOO_MANY, file=file, next_step=_LESS)
+    count, depth, level = 1, 0, [document]
+    while level:
+        others = [value for value in level if type(value) not in _SCALARS]
+        holders = [value for value in others if isinstance(value, Mapping | list | tuple)]
+        count += sum(map(len, holders))
+        if count > most:
+            raise SpecError(_TOO_MANY.format(most), file=file, next_step=_LESS)
         if depth > MAX_DEPTH:
             raise SpecError(_TOO_DEEP, file=file)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise SpecError(f"{value} is not a number that JSON can store", file=file)
-        if isinstance(value, Mapping | list | tuple):
-            here += [(item, depth + 1) for item in (value.values() if isinstance(value, Mapping) else value)]
+        if wrong := [value for value in level if isinstance(value, float) and not math.isfinite(value)]:
+            raise SpecError(f"{wrong[0]} is not a number that JSON can store", file=file)
+        level = [item for one in holders for item in (one if isinstance(one, list | tuple) else one.values())]
+        depth += 1
 
 
 def providers() -> tuple[str, ...]:

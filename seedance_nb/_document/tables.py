@@ -32,7 +32,7 @@ def _keys(value: Any, path: JsonPath) -> Iterator[tuple[JsonPath, str, Any]]:
     for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         if isinstance(key, str) and key.startswith("x-"):
             yield path, key, item
-        elif key not in ("example", "examples", "default", "enum", "const"):  # values, not structure
+        elif item and isinstance(item, dict | list) and key not in ("example", "examples", "default", "enum", "const"):
             yield from _keys(item, (*path, key))
 
 

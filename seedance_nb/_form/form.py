@@ -52,7 +52,7 @@ class Form:
     """
 
     def __init__(self, spec: Spec, account: Callable[[], Account] | None = None) -> None:
-        self.spec, self._root, self._labels = spec, tree(spec), labels_of(spec)
+        self.spec, self._root = spec, tree(spec)
         self.last_change, self.history, self._factory = 0.0, UndoHistory(), WidgetFactory(control_for, spec, account)
         self._lock = self._factory.lock
         empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
@@ -273,7 +273,7 @@ class Form:
 
     def _refresh(self, edited: str | None = None, found: Mapping[str, Control] | None = None) -> None:
         shown = [p for p in self.problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
-        shown = [replace(problem, message=sentence(problem, self._labels)) for problem in shown]
+        shown = [replace(problem, message=sentence(problem, labels_of(self.spec))) for problem in shown]
         at, controls = dict[str | None, list[Problem]](), found or self._controls
         for problem in shown:
             at.setdefault(owner_path(problem.path, controls), []).append(problem)
@@ -288,7 +288,7 @@ class Form:
         paths = [p.path for p in shown if not p.warns and owner_path(p.path, controls) is not None]
         paths = list(dict.fromkeys(paths))[:_MOST_BUTTONS]
         for path in (path for path in paths if path not in self._jumps):
-            traits = {"tooltip": "Go to this field", "description": in_words(path, self._labels)}
+            traits = {"tooltip": "Go to this field", "description": in_words(path, labels_of(self.spec))}
             self._jumps[path] = self._factory.button(partial(self._focus, path), "sdn-jump", **traits)
         buttons = [self._jumps[path] for path in paths]
         if shown and self._summary is None:

@@ -255,16 +255,14 @@ class Normaliser:
         return named
 
     def _subschemas(self, key: str, value: Any, pointer: str, refs: Refs, role: Role) -> Any:
+        if key not in dialect.ONES and not isinstance(value, list if key in dialect.LISTS else Mapping):
+            raise self._error(f"must be {'a list' if key in dialect.LISTS else 'an object'} of schemas", pointer)
         if key in dialect.LISTS:
-            if not isinstance(value, list):
-                raise self._error("must be a list of schemas", pointer)
             role = dialect.role_within(key, role, len([item for item in value if item != {"type": "null"}]))
             return [self.schema(item, f"{pointer}/{position}", refs, role) for position, item in enumerate(value)]
         role = dialect.role_within(key, role)
         if key in dialect.ONES:
             return self.schema(value, pointer, refs, role)
-        if not isinstance(value, Mapping):
-            raise self._error("must be an object of schemas", pointer)
         return {name: self.schema(item, pointer + to_pointer((name,)), refs, role) for name, item in value.items()}
 
     def _report(self, pointer: str, message: str) -> None:

@@ -412,8 +412,17 @@ def test_a_document_with_any_one_wrong_node_is_refused_or_works(name: str) -> No
     assert 40 < worked < 360
 
 
-def test_three_megabytes_of_dense_json_are_read() -> None:
-    values = {f"v{number}": {"a": 1, "b": 2, "c": 3, "d": 4} for number in range(85_000)}
-    text = json.dumps({"type": "object", "properties": {"prompt": {"type": "string"}}, "more": values})
+@pytest.mark.parametrize("dense", [[1] * 1_500_000, [{"a": 1}] * 375_000], ids=["numbers", "objects"])
+def test_three_megabytes_of_the_densest_json_are_read(dense: list[Any]) -> None:
+    document = {"type": "object", "properties": {"prompt": {"type": "string"}}, "more": dense}
+    text = json.dumps(document, separators=(",", ":"))
     assert len(text) > 3_000_000
     assert spec(text).roles == {"prompt": "/prompt"}
+
+
+def test_what_takes_longer_than_dense_json_is_refused_earlier() -> None:
+    enum = [{"n": number} for number in range(250_001)]
+    yaml_text = "type: object\nmore: [" + "1," * 500_000 + "]\n"
+    for slow in (yaml_text, {"type": "object", "properties": {"kind": {"enum": enum}}}):
+        with pytest.raises(SpecError, match="more than 500,000 values"):
+            spec(slow)

@@ -53,7 +53,8 @@ class WidgetFactory:
 
     # `account` uploads files and registers URLs, where the `calls` of `spec` say that the provider takes them.
     def __init__(self, control: Any = None, spec: Any = None, account: Callable[[], Account] | None = None) -> None:
-        self.layout, self.lock = W.Layout(keys=[*_synced(W.Layout)]), threading.RLock()
+        self.layout, self.lock = W.Layout(keys=[key for key in _synced(W.Layout) if key[0] == "_"]), threading.RLock()
+        self.layout.keys = [*_synced(W.Layout)]  # the browser knows that the others are empty until one is set
         self.spec, self.account, self.depth = spec, account, 0  # the depth of what is being created
         self.control: Callable[[Field, OnChange], Control] = lambda field, on_change: control(field, self, on_change)
         self._style = cache(lambda style: style(keys=[*_synced(style)]))
