@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.children import forking
 from support.provider import Provider
+from support.remembered import Remembered
 
 from seedance_nb import Session, Spec, Video, spec
 from seedance_nb._base.faults import THREAD
@@ -26,9 +27,11 @@ IMAGE = "https://example.com/reference-image-1.png"
 NO_KEYRING = ("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "SEEDANCE_CHROMIUM", "VIRTUAL_ENV")
 
+REMEMBERED = Remembered()
+
 
 @pytest.fixture(autouse=True)
-def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
     for name in set(os.environ) - set(KEPT):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -37,6 +40,8 @@ def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / "simulator"))
     monkeypatch.setenv(*NO_KEYRING)
     monkeypatch.setattr(key_sources, "_CACHE", {})
+    if "real_children" not in request.fixturenames and not {"media", "simulator"} & {*request.path.parts}:
+        REMEMBERED.put_in_place(monkeypatch)
     monkeypatch.chdir(tmp_path)
     yield
     for future in list(ENGINE._following.values()):  # a task is looked at for ever, and the next test has its own world
@@ -135,6 +140,12 @@ def pytest_configure() -> None:
     memory = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own there
     if memory.is_dir() and shutil.disk_usage(memory).free > 2 * 1024**3:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    # A third of the tests' time is spent waiting: for a server's answer, a browser, a program that is started.
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
