@@ -159,7 +159,7 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     found, last = quantities(bare, subject)
     for quantity in found if not aside and ("media" in reading.roles or not explains) else ():
         start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
-        rest = pattern("{comparators}").sub("", value[:start] + value[end:])
+        rest = pattern("{comparators}|optional|可选|选填").sub("", value[:start] + value[end:])
         behind = not clause.outer or pattern("(?:{items}) ?$").search(clause.outer)
         alone = behind and not pattern("[a-z]|[^ -~]").search(rest)
         phrase = bare[bare.rfind(",", 0, start) + 1 : end + 40]
@@ -219,9 +219,9 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
         after = pattern(r"\s*(?:\([^()]*\))?\s*(?::|or\b|或)").match(reading.text, listed.end()) if listed else None
         explained = listed and len(found) == 1 and (after or "\n" in listed[0])
         wrong = ends or is_time or explained or ("number" in reading.roles and not all(numbers))
-        shown = items and pattern("{shown}").fullmatch(items[0])
         named = found and pattern(r"(?=.*\d)\w+[/-][\w./-]+").fullmatch(found[0])
-        sure = found and (shown or numbers[0] or named or pattern("only be|only supported|只能|固定").search(match[0]))
+        single = pattern("only (?:be|supported)|只能|固定|设为").search(match[0])
+        sure = found and (pattern("{shown}").fullmatch(items[0]) or numbers[0] or named or single)
         return found if not wrong and ((sure and "strong" in groups) or len(found) > 1) else None
     values = [plain(groups[name]) for name in ("value", "word") if name in groups]
     return None if kind == "default" and {*values} <= {*WORDS["no_values"]} else values
