@@ -79,7 +79,7 @@ def test_a_run_is_told_in_names_states_and_hosts(made_video: bytes, caplog: pyte
         (says(200, b"<html>"), " is outcome unknown"),
     ],
 )
-def test_what_went_wrong_is_told_without_the_words_at_info(
+def test_what_went_wrong_is_reported_without_the_words_at_info(
     create: Act, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -54,7 +54,7 @@ def tab_to(book: Book, name: str) -> None:
     raise AssertionError(f"no Tab leads to {name}")
 
 
-def test_a_video_is_found_played_and_kept_by_keyboard_alone(book: Book) -> None:
+def test_a_video_is_found_played_and_marked_by_keyboard_alone(book: Book) -> None:
     output = shown(book)
     output.get_by_label("Search prompts").focus()
     book.page.keyboard.type("FUCHS grün")

@@ -69,7 +69,7 @@ def test_every_sentence_of_a_description_is_the_providers_own(name: str) -> None
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_the_documents_example_stands_on_the_page(name: str) -> None:
+def test_the_documents_example_is_on_the_page(name: str) -> None:
     example = spec(name).example
     assert example == yaml_example(name) if name == MODEL else example in bodies_on(page_of(name))
 
@@ -145,7 +145,7 @@ def test_what_a_provider_shares_has_no_wrong_key(provider: str) -> None:
     )
 
 
-def test_the_quote_of_a_price_stands_on_its_page() -> None:
+def test_the_quote_of_a_price_is_on_its_page() -> None:
     document = read_document(text_of("seedance2-pro/seedance-20-i2v"))[0]
     assert document["x-price"]["quote"] in folded(page_of("seedance2-pro/seedance-20-i2v"))
 
@@ -180,7 +180,7 @@ QUOTED = {
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_every_quote_stands_in_its_own_fields_description(name: str) -> None:
+def test_every_quote_is_in_its_own_fields_description(name: str) -> None:
     quoted = 0
     for _, schema in described(spec(name).body):
         said = " ".join(str(schema.get("description", "")).split())

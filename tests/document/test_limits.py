@@ -131,7 +131,7 @@ def test_words_that_an_example_of_the_page_breaks_are_listed_and_not_tested() ->
 
 LIMITED: Schema = {"type": "integer", "description": "Between 1 and 5."}
 SHOT: Schema = {"type": "object", "properties": {"n": LIMITED, "next": {"$ref": "#/$defs/Shot"}}}
-PLACES: dict[str, tuple[Schema, Callable[[Any], Any], str]] = {  # where a limit stands: the schema of a field, a value with one, its path
+PLACES: dict[str, tuple[Schema, Callable[[Any], Any], str]] = {  # where a limit may be: the schema of a field, a value with one, its path
     "items": ({"type": "array", "items": LIMITED}, lambda n: [n], "/it/*"),
     "first items": ({"type": "array", "prefixItems": [LIMITED]}, lambda n: [n], "/it/*"),
     "objects of an array": ({"type": "array", "items": {"type": "object", "properties": {"n": LIMITED}}}, lambda n: [{"n": n}], "/it/*/n"),
@@ -146,7 +146,7 @@ PLACES: dict[str, tuple[Schema, Callable[[Any], Any], str]] = {  # where a limit
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_limit_is_tested_wherever_it_stands(place: str) -> None:
+def test_a_limit_is_tested_wherever_it_is(place: str) -> None:
     schema, value, path = PLACES[place]
     spec = sd.spec({"$defs": {"Shot": SHOT}, **page(it=schema)})
     assert path in {rule.path for rule in spec.rules}

@@ -172,11 +172,11 @@ def test_what_cannot_be_sent_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "cannot be simulated" in capsys.readouterr().err
 
 
-def test_all_that_is_missing_is_listed_at_once_and_stands_in_the_file_to_be_filled_in(
+def test_all_that_is_missing_is_listed_at_once_and_is_in_the_file_to_be_filled_in(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = copy.deepcopy(CREATE)
-    page["paths"]["/v2/films"]["post"]["parameters"] = []  # after which the response stands in the file all the same
+    page["paths"]["/v2/films"]["post"]["parameters"] = []  # after which the response is in the file all the same
     page["paths"]["/v2/news"] = {"get": {"responses": {}}}
     del page["paths"]["/v2/films"]["post"]["responses"]
     assert main(["new-model", str(written(tmp_path, page)), str(tmp_path / "films.yaml")]) == 0

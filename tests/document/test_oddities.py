@@ -1,4 +1,4 @@
-"""Real documents are wrong in small ways: they open, the fault is told once with its place, and what is meant is done."""
+"""Real documents are wrong in small ways: they open, the fault is reported once with its place, and what is meant is done."""
 
 import json
 from typing import Any
@@ -66,7 +66,7 @@ def test_a_default_and_an_example_that_do_not_fit_are_not_in_the_body() -> None:
     assert made.body["properties"]["a"] == {"type": "integer", "examples": [7]}
 
 
-def test_a_default_of_another_type_is_used_as_what_it_means_and_told() -> None:
+def test_a_default_of_another_type_is_used_as_what_it_means_and_reported() -> None:
     for schema, default in (
         ({"type": "integer", "enum": [5, 10], "default": "5"}, 5), ({"enum": ["5", "8"], "default": 5}, "5"),
         ({"type": "boolean", "default": "true"}, True), ({"type": "number", "default": "0.5"}, 0.5),
@@ -83,7 +83,7 @@ def test_a_key_that_is_called_bearer_travels_as_one() -> None:
     assert (auth.header, auth.prefix) == ("Authorization", "Bearer ")
 
 
-def test_what_one_component_has_is_told_once_however_often_it_is_used() -> None:
+def test_what_one_component_has_is_reported_once_however_often_it_is_used() -> None:
     used = {name: {"$ref": "#/components/schemas/S"} for name in "pqrs"}
     made = sd.spec(api("3.0.0", {"type": "object", "properties": used}, S={"type": "integer", "default": "1"}))
     assert [odd.pointer for odd in made.oddities] == ["/components/schemas/S/default"]

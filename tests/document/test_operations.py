@@ -202,7 +202,7 @@ def test_a_server_that_cannot_be_sent_to_does_not_keep_a_form_from_opening(addre
     )
 
 
-def test_the_dialect_of_a_document_decides_what_stands_beside_a_reference() -> None:
+def test_the_dialect_of_a_document_decides_what_is_beside_a_reference() -> None:
     schema = {"type": "object", "properties": {"a": {"$ref": "#/components/schemas/S", "maxLength": 1}}}
     parts = {
         "components": {"schemas": {"S": {"type": "string"}}},

@@ -1,4 +1,4 @@
-"""Limits are read from the sentences of a description, each with its exact words; what is not certain is told as unclear."""
+"""Limits are read from the sentences of a description, each with its exact words; what is not certain is reported as unclear."""
 
 from typing import Any
 
@@ -423,7 +423,7 @@ def test_a_count_of_another_kind_of_file_is_not_one_of_the_field() -> None:
     assert not [rule for rule in said(sentence, "audio_urls", "array") if ("from", 1) in rule]
 
 
-def test_advice_is_kept_as_a_hint() -> None:
+def test_advice_is_read_as_a_hint() -> None:
     (hint,) = (rule for rule in read_rules("prompt", "string", "Best with at most 300 characters") if rule.hint)
     assert (hint.kind, hint.limit) == ("chars", {"to": 300})
 
@@ -433,7 +433,7 @@ def test_a_condition_stays_with_its_rule() -> None:
     assert rules == {("count", ("to", 9)), ("count", ("to", 3), "when When `mode` is set to quick")}
 
 
-def test_what_was_not_understood_is_told() -> None:
+def test_what_was_not_understood_is_reported() -> None:
     sentence = "The face must look into the camera."
     assert [(rule.kind, rule.quote) for rule in read_rules("image_url", "string", sentence)] == [
         ("unclear", sentence[:-1])

@@ -7,7 +7,7 @@ import urllib.parse
 KEY = 'ak_canary_7Qx+/k"9zW&e~d%b5'
 """A key with signs that every encoding spells differently."""
 SIGNATURE = "c4n4ry51gn4tur3c4n4ry"
-"""What stands in the query of a signed address."""
+"""What the query of a signed address contains."""
 
 
 def spellings(key: str) -> dict[str, bytes]:
@@ -40,7 +40,7 @@ def spellings(key: str) -> dict[str, bytes]:
 
 
 def base64_core(raw: bytes, phase: int) -> bytes:
-    """What base64 makes of `raw` whatever stands before and after it, beginning at one of the three phases."""
+    """What base64 makes of `raw` whatever is before and after it, beginning at one of the three phases."""
     zeros, ones = (base64.b64encode(fill * phase + raw + fill * 3) for fill in (b"\0", b"\xff"))
     same = bytes(one if one == other else 0 for one, other in zip(zeros, ones, strict=True))
     return max(same.split(b"\0"), key=len)

@@ -44,7 +44,7 @@ from faults.echoing import every
 from seedance_nb._session.session import Session
 from seedance_nb._task import follow
 assert follow.unattended_reason
-follow.unattended_reason = str  # the notebook stands for one with a person before it
+follow.unattended_reason = str  # as in a notebook with a person in front of it
 
 async def quick(seconds):
     await asyncio.sleep(min(0.01, seconds / 100))

@@ -30,7 +30,7 @@ from seedance_nb._web import download as download_module
 VIDEO = media.longer(media.video(frames=96), 300_000)
 SHA256 = hashlib.sha256(VIDEO).hexdigest()
 
-# The index in front: what is cut off its end is not told by a missing index.
+# The index in front: nobody notices by a missing index that its end is cut off.
 IN_FRONT = media.video(frames=96, movflags="faststart") + media.box(b"free", bytes(1000))
 IN_PIECES = media.video(frames=96, movflags="frag_keyframe+empty_moov+default_base_moof")
 IN_PIECES_WITHOUT_END = media.video(frames=96, movflags="frag_keyframe+empty_moov+skip_trailer")

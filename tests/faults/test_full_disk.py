@@ -223,7 +223,7 @@ def test_a_system_without_a_list_of_mounts_counts_as_local() -> None:
     assert not home.is_remote(Path("/x"), "")
 
 
-def test_a_ledger_on_a_network_file_system_is_kept_without_shared_memory(
+def test_a_ledger_on_a_network_file_system_uses_no_shared_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / LEDGER

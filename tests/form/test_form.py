@@ -97,7 +97,7 @@ def test_typing_sets_exactly_what_was_typed(form: Form) -> None:
     ("typed", "value"),
     [("8", 8), ("16", 16), ("3", 3), ("-1", -1), ("4.5", 4.5), ("abc", "abc"), (" 8", " 8"), ("08", "08")],
 )
-def test_a_typed_number_is_taken_as_it_stands_and_never_clamped(form: Form, typed: str, value: Any) -> None:
+def test_a_typed_number_is_taken_as_it_is_and_never_clamped(form: Form, typed: str, value: Any) -> None:
     duration = control(form, "duration")
     duration._box.value = typed
     assert form.values["input"]["duration"] == value
@@ -191,7 +191,7 @@ def test_a_list_that_holds_no_media_offers_no_assets(assets_only: sd.Spec) -> No
     assert "id-badge" not in [getattr(part, "icon", "") for part in tags._entries[0].widget.children]
 
 
-def test_an_error_stands_at_its_row_and_goes_when_it_is_mended(form: Form) -> None:
+def test_an_error_is_at_its_row_and_goes_when_it_is_mended(form: Form) -> None:
     listed = images(form)
     listed.add(IMAGE)
     listed.add()
@@ -374,7 +374,7 @@ ABOUT = {"type": "object", "description": "What this model does. It takes `a` fi
 
 
 @pytest.mark.parametrize("model", [*sd.models(), ABOUT])
-def test_the_description_of_every_object_that_stands_open_is_shown(model: Any) -> None:
+def test_the_description_of_every_object_that_is_open_is_shown(model: Any) -> None:
     form = sd.form(model)
     text = shown(form.widget)
     groups = [tree(form.spec)]

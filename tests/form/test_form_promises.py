@@ -1,4 +1,4 @@
-"""What a document calls secret stands in no notebook, message or preset; and other promises of a form."""
+"""What a document calls secret is in no notebook, message or preset; and other promises of a form."""
 
 import json
 import threading
@@ -33,7 +33,7 @@ TREE = {"type": "object", "properties": {"k": SECRET, "next": {"$ref": "#"}}}
     ({"type": "object", "properties": {"k": {"oneOf": [SECRET, {"type": "integer"}]}}}, {"k": "sEcReT"}),
     ({"type": "object", "properties": {"k": {**SECRET, "enum": ["a"]}}}, {"k": "sEcReT"}),
     ({"type": "object", "properties": {"k": {"type": "integer", "writeOnly": True}}}, {"k": "sEcReT"})])  # fmt: skip
-def test_a_secret_stands_in_no_output_of_a_form_and_in_no_preset(schema: Any, values: Any, tmp_path: Path) -> None:
+def test_a_secret_is_in_no_output_of_a_form_and_in_no_preset(schema: Any, values: Any, tmp_path: Path) -> None:
     form = sd.form(schema)
     form.values = values
     form.validate()
@@ -44,13 +44,13 @@ def test_a_secret_stands_in_no_output_of_a_form_and_in_no_preset(schema: Any, va
     assert form.values == values, "only what is shown is covered"
 
 
-def test_what_is_no_secret_is_kept_in_a_preset(tmp_path: Path) -> None:
+def test_what_is_no_secret_is_saved_in_a_preset(tmp_path: Path) -> None:
     form = sd.form(NESTED)
     form.values = VALUES
     assert json.loads(form.save(tmp_path / "p.json").read_text())["values"] == {"a": {"b": {"n": 1}}}
 
 
-def test_a_default_that_is_secret_is_not_told() -> None:
+def test_a_default_that_is_secret_is_not_shown() -> None:
     form = sd.form({"type": "object", "properties": {"k": {**SECRET, "default": "sEcReT"}}})
     assert not [control for control in form._controls.values() if "sEcReT" in str(control.label_widget.get_state())]
 
@@ -129,7 +129,7 @@ def test_a_form_of_something_else_than_an_object_starts_with_it(schema: Any, sta
 
 
 @pytest.mark.parametrize("source", [None, 3, [], b"{}"])
-def test_what_is_no_document_at_all_is_told_so(source: Any) -> None:
+def test_what_is_no_document_at_all_is_reported(source: Any) -> None:
     with pytest.raises(sd.SpecError, match="a model's name, a file, YAML or JSON text, or a dict"):
         sd.spec(source)
 

@@ -1,4 +1,4 @@
-"""Fields inside fields: what each keyword becomes, that every value survives, and that each problem stands where it belongs."""
+"""Fields inside fields: what each keyword becomes, that every value survives, and that each problem is shown where it belongs."""
 
 import json
 from typing import Any
@@ -167,7 +167,7 @@ def test_what_is_set_is_what_is_got_in_the_same_order(schema: Any, value: Any) -
 
 @pytest.mark.parametrize(("schema", "value", "path"), [(p[1], v, at) for p in PROBES for v, at in p[4]],
                          ids=[f"{p[0]}-{n}" for p in PROBES for n, _ in enumerate(p[4])])  # fmt: skip
-def test_what_is_wrong_is_told_at_its_place(schema: Any, value: Any, path: str) -> None:
+def test_what_is_wrong_is_reported_at_its_place(schema: Any, value: Any, path: str) -> None:
     form = form_of(schema)
     form.values = {"x": value}
     assert path in [problem.path for problem in form.validate()]
@@ -205,7 +205,7 @@ def test_an_optional_object_is_absent_until_it_is_added_and_can_be_left_out_agai
     assert form.values == {}
 
 
-def test_a_problem_stands_at_the_innermost_field_and_opens_what_is_folded() -> None:
+def test_a_problem_is_at_the_innermost_field_and_opens_what_is_folded() -> None:
     form = form_of(one(one(SHOT)))
     form.values = {"x": {"x": {"x": {"text": "a", "seconds": 99}}}}
     at(form, "/x")._flip()
@@ -236,7 +236,7 @@ def test_rows_are_added_moved_and_removed_and_their_errors_go_with_them() -> Non
     assert form.values == {}
 
 
-def test_an_unfilled_number_in_a_list_is_null_and_is_told() -> None:
+def test_an_unfilled_number_in_a_list_is_null_and_is_reported() -> None:
     form = form_of({"type": "array", "items": {"type": "number"}})
     at(form, "/x").add()
     assert form.values == {"x": [None]}

@@ -35,7 +35,9 @@ def submit(session: sd.Session, take: int = 1, **more: Any) -> sd.Task:
     return task
 
 
-def test_a_request_beyond_the_budget_is_not_sent_and_the_sum_is_told(session: sd.Session, server: FaultServer) -> None:
+def test_a_request_beyond_the_budget_is_not_sent_and_the_sum_is_reported(
+    session: sd.Session, server: FaultServer
+) -> None:
     submit(session, 1, budget=2 * PRICE)
     submit(session, 2, budget=2 * PRICE)
     with pytest.raises(

@@ -31,7 +31,7 @@ def in_child(work: Callable[[], Any]) -> str:
     if not pid:
         try:
             os.write(write, str(work()).encode())
-        except BaseException as error:  # noqa: BLE001 - told to the test
+        except BaseException as error:  # noqa: BLE001 - reported to the test
             os.write(write, repr(error).encode())
         finally:
             os._exit(0)

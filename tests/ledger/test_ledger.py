@@ -273,7 +273,7 @@ def test_half_a_name_finds_nothing(ledger: Ledger, name: Any) -> None:
     assert ledger.row(name) is None
 
 
-def test_words_with_half_a_character_are_kept_all_the_same(ledger: Ledger) -> None:
+def test_words_with_half_a_character_are_saved_all_the_same(ledger: Ledger) -> None:
     row, _ = claim(ledger)
     assert ledger.update(row.seq, error="bad \ud83d").error == "bad ?"
 

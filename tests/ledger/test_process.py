@@ -48,7 +48,7 @@ def test_a_living_process_is_not_gone_however_long_it_is_quiet() -> None:
     assert not is_gone(this_process(), 10 * QUIET_S)
 
 
-def test_a_process_id_that_was_given_away_since_is_told_by_its_start() -> None:
+def test_a_process_id_that_was_given_away_since_is_recognised_by_its_start() -> None:
     assert is_gone(changed(started="1"))
     assert is_gone(changed(pid="1"))
 

@@ -146,7 +146,7 @@ def test_each_sentence_that_no_check_tests_is_unchecked_for_each_file_it_binds(d
 @pytest.mark.parametrize(
     ("state", "outcome"), [("Active", "fits"), ("ACTIVE", "fits"), ("Processing", "breaks"), ("Failed", "breaks")]
 )
-def test_an_assets_state_is_held_against_the_sentence_that_asks_for_it(state: str, outcome: str, crun: Spec) -> None:
+def test_an_assets_state_is_compared_with_the_sentence_that_asks_for_it(state: str, outcome: str, crun: Spec) -> None:
     asked = []
 
     async def look_up(asset_id: str) -> str:

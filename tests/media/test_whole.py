@@ -23,7 +23,7 @@ PIECES = "frag_keyframe+empty_moov+default_base_moof"
 
 
 def wide(data: bytes) -> bytes:
-    """The same MP4, whose `mdat` states its size in 64 bits: the room for them is kept in front of it."""
+    """The same MP4, whose `mdat` states its size in 64 bits: the room for them is in front of it."""
     (_, start, _), (_, begin, end) = [box for box in media.outer(data) if box[0] in (b"free", b"mdat")]
     assert begin - start == 8
     return data[:start] + struct.pack(">I4sQ", 1, b"mdat", end - start) + data[begin + 8 :]

@@ -302,7 +302,7 @@ def test_a_model_that_fails_loses_no_other_one(session: sd.Session, paying: Prov
     assert "SIMULATED" in repr(videos).splitlines()[1]
 
 
-def test_a_timeout_stands_in_the_models_place_and_the_task_goes_on(session: sd.Session, paying: Provider) -> None:
+def test_a_timeout_is_in_the_models_place_and_the_task_goes_on(session: sd.Session, paying: Provider) -> None:
     paying.on_status = ["running"]
     (error,) = compared(session, [T2V]).generate(confirm=True, timeout=0)
     assert isinstance(error, sd.WaitTimeout)

@@ -75,7 +75,7 @@ def test_it_is_said_only_where_a_key_is_all_that_is_lacking(crun: sd.Spec, provi
     assert "Use a key" not in shown(opened(crun, api_key="a-key-of-somebody", base_url=provider.url))
 
 
-def test_a_known_key_is_masked_wherever_it_stands() -> None:
+def test_a_known_key_is_masked_wherever_it_is() -> None:
     key = sd.ask_key("crun")
     assert mask_keys(f"<{KEY}>") == "<•••>"
     del key

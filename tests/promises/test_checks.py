@@ -22,7 +22,7 @@ GOOD: dict[str, Any] = {
 
 
 class Count:
-    """How often a body was held against the document (`checks`) and against limits from other sources (`warnings`)."""
+    """How often a body was checked against the document (`checks`) and against limits from other sources (`warnings`)."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.checks = 0

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("real_children")
 CANARY = "ak_canary_0123456789abcdefghijklmnop"
 
 
-def test_the_argument_stands_before_the_environment(crun: sd.Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_argument_comes_before_the_environment(crun: sd.Spec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRUN_API_KEY", "other")
     found = find_key(crun, as_secret(CANARY))
     assert found is not None
@@ -214,7 +214,7 @@ SHORT = "zq-7+_K"
 
 
 def with_short_key(way: str, ring: Ring, colab: Userdata, typed: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Looks for a key of seven characters that stands in one place only."""
+    """Looks for a key of seven characters that is in one place only."""
     match way:
         case "the environment":
             monkeypatch.setenv("CRUN_API_KEY", SHORT)
@@ -229,7 +229,7 @@ def with_short_key(way: str, ring: Ring, colab: Userdata, typed: list[str], monk
 
 
 @pytest.mark.parametrize("way", ["the argument", "the environment", "Colab", "the keyring", "sd.ask_key"])
-def test_a_key_too_short_to_be_masked_is_refused_wherever_it_stands(
+def test_a_key_too_short_to_be_masked_is_refused_wherever_it_is(
     way: str, ring: Ring, colab: Userdata, typed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(sd.Unauthorized) as refused:
@@ -276,7 +276,7 @@ def test_a_key_that_was_mistyped_can_be_typed_again(crun: sd.Spec, typed: list[s
     assert told(crun)[0] == "key-right"
 
 
-def test_a_key_is_kept_in_the_keyring_when_that_is_said(crun: sd.Spec, ring: Ring, typed: list[str]) -> None:
+def test_a_key_is_saved_in_the_keyring_when_that_is_said(crun: sd.Spec, ring: Ring, typed: list[str]) -> None:
     ring.kept["seedance_nb", "CRUN_API_KEY"] = "key-oldest"
     assert told(crun) == ("key-oldest", "the keyring")
     typed[:] = ["key-newest"]
@@ -376,7 +376,7 @@ def test_a_terminal_that_would_show_the_key_is_not_asked(monkeypatch: pytest.Mon
         sd.ask_key("crun")
 
 
-def test_a_document_that_names_no_place_for_its_key_is_told_so(tmp_path: Path) -> None:
+def test_a_document_that_names_no_place_for_its_key_is_reported(tmp_path: Path) -> None:
     own = tmp_path / "own.json"
     own.write_text('{"type": "object", "properties": {"prompt": {"type": "string"}}}')
     with pytest.raises(sd.SeedanceError, match="pass the key as api_key="):
@@ -434,7 +434,7 @@ def test_no_variable_or_slot_of_a_secret_has_the_key() -> None:
     assert key not in secret_module._KEYS.values(), "and it goes with its object"
 
 
-def test_a_key_that_stands_in_a_cell_for_the_environment_is_warned_of_too(
+def test_a_key_that_is_in_a_cell_for_the_environment_is_warned_of_too(
     crun: sd.Spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import IPython
@@ -514,7 +514,7 @@ def test_a_key_in_the_place_of_a_name_is_not_said_back(key: str) -> None:
             sd.spec(name)
 
 
-def test_a_key_is_kept_nowhere_once_nobody_holds_it_and_masked_as_long_as_it_is_there(
+def test_a_key_is_nowhere_once_nobody_uses_it_and_masked_as_long_as_it_is_there(
     crun: sd.Spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = CANARY + "_for_a_while"

@@ -198,7 +198,7 @@ def test_a_provider_that_gives_no_answer_is_named_while_a_person_waits(session: 
     assert "last status check" not in str(waited.value)
 
 
-def test_what_a_provider_says_in_place_of_a_state_is_told(session: sd.Session, provider: Provider) -> None:
+def test_what_a_provider_says_in_place_of_a_state_is_reported(session: sd.Session, provider: Provider) -> None:
     provider.on_status = [(200, {"code": 404, "message": "Task not found"})]
     task = session.submit(MODEL, **FIELDS)
     until(lambda: task.row.error)

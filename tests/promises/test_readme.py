@@ -91,7 +91,7 @@ def test_the_reading_for_odd_words_finds_them() -> None:
     assert [odd(text) for text in found] == [["elsewhere"]]
 
 
-def test_no_odd_word_stands_in_the_readme_the_changelog_the_notebooks_or_the_docs() -> None:
+def test_no_odd_word_is_in_the_readme_the_changelog_the_notebooks_or_the_docs() -> None:
     texts = [
         README,
         CONTRIBUTING,

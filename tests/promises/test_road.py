@@ -36,7 +36,7 @@ def rows(session: sd.Session) -> list[tuple[str, str]]:
     return [(row.name, str(row.state)) for row in session.tasks()]
 
 
-def test_one_request_is_one_charge_and_one_kept_video(session: sd.Session, provider: Provider) -> None:
+def test_one_request_is_one_charge_and_one_saved_video(session: sd.Session, provider: Provider) -> None:
     provider.on_status = ["pending", "running", "success"]
     video = session.generate(MODEL, timeout=60, **FIELDS)
     assert [json.loads(body)["input"] for body in provider.charges] == [FIELDS]

@@ -235,7 +235,7 @@ def test_a_sixth_model_of_a_known_provider_is_one_file(tmp_path: Path) -> None:
     assert video.task.startswith("crun:")
 
 
-def test_what_a_provider_shares_stands_once() -> None:
+def test_what_a_provider_shares_is_there_once() -> None:
     own = [
         file.read_text()
         for folder in ("crun", "seedance2-pro", "vastnum")

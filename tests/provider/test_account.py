@@ -115,7 +115,7 @@ def test_a_file_is_read_to_the_limit_and_no_further(tmp_path: Path, monkeypatch:
     ("content", "name", "words"),
     [(b"", "a.png", "is empty"), (b"x", "a", "no extension"), (b"x", "a.p/ng", "no extension")],
 )
-def test_a_file_that_cannot_be_sent_is_told_so(content: bytes, name: str, words: str) -> None:
+def test_a_file_that_cannot_be_sent_is_reported(content: bytes, name: str, words: str) -> None:
     with pytest.raises(sd.SeedanceError, match=words):
         sd.upload(CRUN, content, name=name)
     with pytest.raises(sd.SeedanceError, match="cannot be read"):
@@ -170,7 +170,7 @@ def test_one_failed_look_loses_no_asset(paying: sd.Session, monkeypatch: pytest.
     assert wait_for(ENGINE.submit(desk.asset("https://example.com/a.png"))) == "asset://asset-777"
 
 
-def test_a_kind_of_asset_that_is_none_is_told() -> None:
+def test_a_kind_of_asset_that_is_none_is_reported() -> None:
     with pytest.raises(sd.SeedanceError, match="must be 'image', 'video' or 'audio'"):
         sd.asset(CRUN, "https://example.com/a.png", kind="picture")  # type: ignore[arg-type]
 

@@ -133,7 +133,7 @@ def test_a_fail_reason_that_is_the_videos_address_is_one_on_success_only() -> No
     assert (failed.state, failed.outputs, failed.error) == (State.FAILED, (), URL)
 
 
-def test_the_deepest_cause_of_a_failure_is_told() -> None:
+def test_the_deepest_cause_of_a_failure_is_reported() -> None:
     told = seen(VASTNUM, relayed("FAILURE", fail_reason="task failed", data={"error": {"message": "a real face"}}))
     assert told is not None
     assert told.error == "a real face"
@@ -193,7 +193,7 @@ def test_a_failed_fast_task_does_not_call_the_envelopes_success_its_reason() -> 
     assert told.error == ""
 
 
-def test_an_id_that_was_told_with_no_clear_yes_is_kept_and_said() -> None:
+def test_an_id_that_came_with_no_clear_yes_is_saved_and_shown() -> None:
     sent = classify(spec(CRUN), Answer(status=200, value={"code": 501, "message": "failed", "data": {"task_id": "t1"}}))
     assert "it returned the task id t1" in sent.why
 

@@ -26,7 +26,7 @@ def test_retry_after_is_read_both_ways_and_never_for_more_than_five_minutes(told
     assert pause_of(told, DATE, now=0.0) == seconds
 
 
-def test_a_date_is_held_against_the_servers_own_clock_and_else_against_ours() -> None:
+def test_a_date_is_compared_with_the_servers_own_clock_and_else_against_ours() -> None:
     noon = 1_795_262_400.0
     assert pause_of("Sat, 21 Nov 2026 12:00:30 GMT", DATE, now=0.0) == 30
     assert pause_of("Sat, 21 Nov 2026 12:00:30 GMT", "", now=noon) == 30

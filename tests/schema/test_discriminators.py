@@ -68,7 +68,7 @@ def test_without_a_discriminator_any_tag_passes(heirs: list[str]) -> None:
     assert problems(document, {"kind": "other", "name": "x"}) == []
 
 
-def test_what_every_branch_needs_is_told_beside_a_wrong_tag_and_what_one_branch_needs_is_not() -> None:
+def test_what_every_branch_needs_is_reported_beside_a_wrong_tag_and_what_one_branch_needs_is_not() -> None:
     branches = [
         {"properties": {"kind": {"const": kind}, "size": {}, "own": {}}, "required": ["kind", "size", *more]}
         for kind, more in (("a", ["own"]), ("b", []))

@@ -240,7 +240,7 @@ MESSAGES: dict[str, tuple[Any, Any, str]] = {
 
 
 @pytest.mark.parametrize("case", MESSAGES)
-def test_a_broken_rule_is_told_in_words(case: str) -> None:
+def test_a_broken_rule_is_reported_in_words(case: str) -> None:
     schema, instance, message = MESSAGES[case]
     assert [problem.message for problem in check(spec(schema), instance)] == [message]
 

@@ -1,4 +1,4 @@
-"""The official JSON-Schema-Test-Suite: draft 4 stands for OpenAPI 3.0 and 2020-12 for 3.1.
+"""The official JSON-Schema-Test-Suite: draft 4 serves for OpenAPI 3.0 and 2020-12 for 3.1.
 
 It is no part of the project and in no wheel; the source package of jsonschema brings it. Without it these tests are skipped:
 

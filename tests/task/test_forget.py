@@ -39,7 +39,7 @@ def session(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 
 def places(folder: Path) -> list[str]:
-    """The files below a folder in which any spelling of the prompt's words stands."""
+    """The files below a folder that contain any spelling of the prompt's words."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and _has(path))
 
 
@@ -48,7 +48,7 @@ def _has(path: Path) -> bool:
 
 
 def spread(session: sd.Session, folder: Path) -> Task:
-    """A finished task whose prompt stands wherever this package writes one."""
+    """A finished task whose prompt is wherever this package writes one."""
     claim(session.ledger, prompt="another")
     task = session.submit(MODEL, prompt=PROMPT, **SMALL)
     video = task.wait()

@@ -116,7 +116,7 @@ def test_pictures_that_came_with_the_video_are_shown_by_their_file_or_embedded_s
     assert (unplayable.count('alt="Last'), f"<code>{frame}</code>" in unplayable) == (0, True), "nothing large is saved"
 
 
-def test_the_link_stands_outside_the_player_too(made: tuple[sd.Session, sd.Video]) -> None:
+def test_the_link_is_outside_the_player_too(made: tuple[sd.Session, sd.Video]) -> None:
     shown = video_html(made[1], "v.mp4")
     assert shown.split("</video>")[1].count('href="v.mp4"') == 1
 
@@ -227,11 +227,11 @@ def test_a_hidden_folder_is_not_served_by_jupyter(tmp_path: Path, monkeypatch: p
         (replace(FACTS, width=854, height=480), ["requested 720p, got 480 lines"]),
     ],
 )
-def test_what_came_is_held_against_what_was_asked(facts: MediaFacts, told: list[str]) -> None:
+def test_what_came_is_compared_with_what_was_asked(facts: MediaFacts, told: list[str]) -> None:
     assert differences(ASKED, facts) == told
 
 
-def test_a_difference_is_told_with_the_video(made: tuple[sd.Session, sd.Video]) -> None:
+def test_a_difference_is_reported_with_the_video(made: tuple[sd.Session, sd.Video]) -> None:
     video = replace(made[1], asked=made[1].asked | {"seconds": 15})
     assert "Differs from the request: requested 15 s, got 4 s" in video_html(video, "v.mp4")
 
@@ -242,7 +242,7 @@ def test_a_table_is_only_text() -> None:
     assert table_text(["a", "long"], [["1", "2"]], "note") == "a  long\n1  2\nnote"
 
 
-def test_a_whole_file_is_told_from_a_cut_one(made: tuple[sd.Session, sd.Video], tmp_path: Path) -> None:
+def test_a_whole_file_is_distinguished_from_a_cut_one(made: tuple[sd.Session, sd.Video], tmp_path: Path) -> None:
     whole = made[1].path.read_bytes()
     file = tmp_path / "v.mp4"
     file.write_bytes(whole)
