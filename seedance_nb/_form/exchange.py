@@ -24,37 +24,21 @@ from seedance_nb._form.labels import plain
 from seedance_nb._web.regular_files import write
 
 FILLS = "\0"  # mark before and after a part that a shell would replace, such as `$HOME`
-_CURL = re.compile(r"^[ \t]*(?:[$%][ \t]+)?(curl(?:\.exe)?)(?=\s|\^|\\)", re.MULTILINE)
-_APART = re.compile(r"\\.|'[^']*'", re.DOTALL)
-_WINDOWS = re.compile(r'\^(?:"|[ \t]*\r?\n)')
-_FILLED = re.compile(f"{FILLS}(.+?){FILLS}", re.DOTALL)
 _OPTIONS = packaged("_curl")
-_ESCAPE = re.compile(
-    r"(?:\\x[0-9a-fA-F]{2}|\\[0-3][0-7]{2})+|\\u[0-9a-fA-F]{4}|\\U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}|\\[abfnrtv\\'\"]"
-)
-# What is never closed goes on to the end of the text: looking for an end again at each `${` would take quadratic time.
-_FILLS = r"(?P<fills>\$(?:\w+|\{[^}]*+(?:\}|\Z)|\([^)]*+(?:\)|\Z)|[?@*#$!-])|`[^`]*`)"
-_IN_DOUBLE = re.compile(rf'\\(?P<sign>[$`"\\])|\\\r?\n|{_FILLS}')
-_PIECE = re.compile(
-    rf"""(?P<space>(?:\A|\s)(?:\s|\\\r?\n)*(?:\#[^\n]*)? | [;|&<>].* | \\\Z) | (?P<joined>\\\r?\n) | \\(?P<sign>.) | {_FILLS}
-    | '(?P<single>[^']*)' | \$'(?P<ansi>(?:[^'\\]|\\.)*+)' | "(?P<double>(?:[^"\\]|\\.)*+)" | (?P<open>\$'|['"]).*
-    | (?P<plain>[^\s\\'"$`;|&<>]+ | .)""",
-    re.DOTALL | re.VERBOSE,
-)
+_PATTERNS: dict[str, re.Pattern[str]] = {
+    name: re.compile(text.replace("{fills}", _OPTIONS["fills"])) for name, text in _OPTIONS["patterns"].items()
+}
 _STARTS = {"label": (".", "."), "matrix": (";", ";"), "simple": ("", ",")}  # of a parameter, and between its parts
 WIDTH = 88
 PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
 """The parameters of `sd.generate`: a field with such a name goes into `extra`."""
-_NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_UNQUOTED = re.compile(r"[A-Za-z0-9 _.:,/=+-]*")
 MOST_BYTES = 50_000_000
 
 
 def read_values(text: str) -> Any:
     """The value in a JSON text or a curl command's body. *pure*: no shell runs, no file is read. Raises: ValueError with the reason."""
     # No line of JSON can start with a command: inside strings a new line is escaped.
-    command = _CURL.search(text)
+    command = _PATTERNS["command"].search(text)
     try:
         return _of_curl(text[command.end(1) :]) if command else read_json(text)
     except ValueError as error:
@@ -62,14 +46,14 @@ def read_values(text: str) -> Any:
 
 
 def _of_curl(text: str) -> Any:
-    if _WINDOWS.search(_APART.sub("", text)):
+    if _PATTERNS["windows"].search(_PATTERNS["quoted"].sub("", text)):
         raise ValueError("this looks like a Windows cmd command; use 'Copy as cURL (bash)' in the browser")
     options = list(_options(words_of(text)))
     if other := next((name for name, _ in options if name in _OPTIONS["other_bodies"]), None):
         raise ValueError(f"curl's {other} {_OPTIONS['other_bodies'][other]}")
     pieces = [(name, word) for name, word in options if name in _OPTIONS["data"]]
     for name, word in pieces:
-        if filled := _FILLED.search(word):
+        if filled := _PATTERNS["filled"].search(word):
             part = f"the body has {filled[1][:60]}, which a shell would replace"
             raise ValueError(f"{part}; write the value itself, or put the body in single quotes")
         if word.startswith("@") and name != "--data-raw":
@@ -105,7 +89,7 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
 def words_of(text: str) -> list[str]:
     """The words of a shell's first command; a new line does not end it: web pages drop the backslash. *pure*. Raises: ValueError."""
     # Not shlex, whose time grows with the square of a word's length: 30 s for 1.6 MB, and a body may hold an image.
-    pieces = groupby(_PIECE.finditer(text.replace(FILLS, "")), lambda piece: piece.lastgroup == "space")
+    pieces = groupby(_PATTERNS["piece"].finditer(text.replace(FILLS, "")), lambda piece: piece.lastgroup == "space")
     return ["".join(map(_piece_text, word)) for is_space, word in pieces if not is_space]
 
 
@@ -117,10 +101,10 @@ def _piece_text(piece: re.Match[str]) -> str:
         case "joined" | "fills":
             return _marked(piece)
         case "double":
-            return _IN_DOUBLE.sub(lambda one: one["sign"] or _marked(one), text)
+            return _PATTERNS["in_double"].sub(lambda one: one["sign"] or _marked(one), text)
         case "ansi":
             # Browsers write characters above U+FFFF as two surrogates.
-            halves = _ESCAPE.sub(_character, text).encode("utf-16-le", "surrogatepass")
+            halves = _PATTERNS["escape"].sub(_character, text).encode("utf-16-le", "surrogatepass")
             return halves.decode("utf-16-le", "surrogatepass")
     return text
 
@@ -158,7 +142,7 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     if spec.auth is not None:
         head = f"{spec.auth.header}: {spec.auth.prefix}"
         variable = f"${_variable(spec.key_env, 'API_KEY')}"
-        quoted = f'"{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'{_quoted(head)}"{variable}"'
+        quoted = f'"{head}{variable}"' if _PATTERNS["unquoted"].fullmatch(head) else f'{_quoted(head)}"{variable}"'
         lines.append(f"--header {quoted}")
     return " \\\n  ".join([*lines, *options, *_body_options(spec, body)])
 
@@ -207,7 +191,11 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     fields, extra = next((one for one in options if build_body(spec, *one) == body), options[1])
     name = spec.name if spec.name in load.model_names() and load.spec(spec.name) is spec else spec.file
     comments = [] if name else ["# document: the dict or the text that the form was created from"]
-    plain = {name: value for name, value in fields.items() if _NAME.fullmatch(name) and not keyword.iskeyword(name)}
+    plain = {
+        name: value
+        for name, value in fields.items()
+        if _PATTERNS["name"].fullmatch(name) and not keyword.iskeyword(name)
+    }
     rest = {name: value for name, value in fields.items() if name not in plain}
     source, here = repr(name) if name else "document", (spec.method, spec.path)
     choice = f", operation={f'{spec.method.upper()} {spec.path}'!r}" if len(spec.operations) > 1 else ""
@@ -221,7 +209,7 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     line = f"{call}({', '.join(arguments)})"
     if len(line) > WIDTH or "\n" in line:
         line = "\n".join([f"{call}(", *(f"    {argument}," for argument in arguments), ")"])
-    if spec.task and _VARIABLE.fullmatch(spec.key_env):
+    if spec.task and _PATTERNS["variable"].fullmatch(spec.key_env):
         comments.append(f"# The key is read from {spec.key_env}; without one this runs on the simulator.")
     return "\n".join(["import seedance_nb as sd", "", *comments, line])
 
@@ -247,7 +235,7 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
 
 
 def _variable(name: str, default: str) -> str:
-    return name if _VARIABLE.fullmatch(name) else default
+    return name if _PATTERNS["variable"].fullmatch(name) else default
 
 
 def _quoted(text: str, *, bare: bool = False) -> str:

@@ -220,6 +220,12 @@ def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], v
             message, path = f"exactly one of {', '.join(map(' with '.join, groups))} is required", [groups[0][0]]
             found: Any = {"validator": key, "validator_value": groups, "instance": ABSENT, "path": path}
             yield ValidationError(message, schema=schema, **found)
+    elif len(candidates) > 1 and not isinstance(value, dict | list):
+        every = [words_for(str(one.validator), value, one.validator_value, {}, one.message)
+                 for found in candidates for one in found[:1]]  # fmt: skip
+        yield ValidationError(
+            f"fits no alternative: {'; or '.join(dict.fromkeys(every))}", validator=key, instance=value
+        )
     else:
         nearest = min(candidates, key=lambda found: _badness(found, value))
         places = set.intersection(*({(*error.path, error.validator) for error in found} for found in candidates))

@@ -127,12 +127,12 @@ class Sender:
 
     async def preflight(self, spec: Spec, body: dict[str, Any], total_s: float = 8) -> Report:
         """The files of a request checked against the model's limits, within `total_s` seconds. *network*, *reads files*."""
-        endpoint = self.routing.for_new(spec)
-        allowed_origin = access_policy(spec, endpoint).origin if endpoint.app is None else ""
+        endpoint = self.routing.for_new(spec) if spec.task else None  # else no provider is known
+        allowed_origin = access_policy(spec, endpoint).origin if endpoint and endpoint.app is None else ""
         look_up = self.account(spec).asset_state if "asset-info" in spec.calls else None
         report = await preflight(spec, body, allowed_origin=allowed_origin, total_s=total_s, asset_state=look_up)
         videos = spec.roles.get("reference_videos", "")
-        if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
+        if endpoint and spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
             self._prices[self.price_key(spec, endpoint.base_url, body)] = estimate(spec, body, report.seconds(videos))
         return report
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
+from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Control
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
 from seedance_nb._form.controls.objects import ObjectControl
@@ -116,7 +117,7 @@ def at(form: Form, path: str) -> Any:
     found: Any = form._controls[home]
     for part in path[len(home) :].split("/")[1:]:
         while isinstance(found, BranchControl | NullControl):
-            found = found._part if isinstance(found, BranchControl) else found._inner
+            found = found.part if isinstance(found, BranchControl) else found._inner
         found = found.parts()[part]
     return found
 
@@ -305,7 +306,7 @@ def test_a_chosen_branch_has_its_tag() -> None:
     assert form.values == {"x": {"kind": "robot"}}
     assert form.is_valid
     form.values = {"x": {"kind": "user", "name": "b"}}
-    assert at(form, "/x")._part is at(form, "/x")._controls[0]
+    assert at(form, "/x").part is at(form, "/x")._controls[0]
 
 
 def test_another_branch_keeps_what_fits_both() -> None:
@@ -507,3 +508,59 @@ def test_a_body_that_is_wrong_stays_whole_too() -> None:
     form = sd.form({"type": "object", "properties": {"b": True, "c": {"type": "object", "properties": {"b": TEXT}}}})
     form.values = {"b": None, "c": 5}
     assert form.values == {"b": None, "c": 5}
+
+
+def choices_of(document: dict[str, Any]) -> dict[str, Any]:
+    """The values of a form with the field `x` after each of its branches is chosen, by the branch's label."""
+    form, found = sd.form(document), dict[str, Any]()
+    control = at(form, "/x")
+    for index, branch in enumerate(control._branches):
+        control.label_widget.value = index
+        found[branch.label] = form.values.get("x", ABSENT)
+    return found
+
+
+def test_each_key_of_a_mapping_is_a_branch_that_fills_in_the_tag() -> None:
+    fields = {"kind": {"type": "string"}, "sound": {"type": "string"}}
+    pets = {name: {"type": "object", "required": ["kind"], "properties": fields} for name in ("Cat", "Dog", "Owl")}
+    mapping = {"kitty": "#/components/schemas/Cat", "kitten": "#/components/schemas/Cat", "doggo": "Dog"}
+    pet = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in pets], "discriminator": {"propertyName": "kind", "mapping": mapping}}  # fmt: skip
+    document = {"type": "object", "properties": {"x": pet}, "components": {"schemas": pets}}
+    tags = {"Kitty": "kitty", "Kitten": "kitten", "Doggo": "doggo", "Owl": "Owl"}
+    assert choices_of(document) == {label: {"kind": tag} for label, tag in tags.items()}
+    form = sd.form(document)
+    for tag in tags.values():
+        form.values = {"x": {"kind": tag, "sound": "!"}}
+        assert (form.values, form.problems) == ({"x": {"kind": tag, "sound": "!"}}, ())
+        assert at(form, "/x").label_widget.label == next(label for label, one in tags.items() if one == tag)
+
+
+def test_branches_of_one_title_are_told_apart_by_what_differs() -> None:
+    def titled(**fields: Any) -> dict[str, Any]:
+        return {"type": "object", "title": "Image", "properties": fields}
+
+    text = {"type": "string"}
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {
+        ("Image (with url)", "Image (with data)"): [titled(url=text), titled(data=text)],
+        ("Image (file)", "Image (link)"): [titled(kind={"const": "file"}, a=text), titled(kind={"const": "link"}, a=text)],
+        ("Text (uri)", "Text (binary)", "Fields"): [text | {"format": "uri", "title": ""}, text | {"format": "binary"}, {"type": "object"}],
+        ("Image 1", "Image 2"): [titled(a=text), titled(a={"type": "integer"})],
+    }  # fmt: skip
+    for labels, branches in alike.items():
+        assert tuple(choices_of({"type": "object", "properties": {"x": {"oneOf": branches}}})) == labels
+
+
+def test_an_entry_that_becomes_a_text_is_an_empty_text_and_no_null() -> None:
+    entry = {"anyOf": [{"type": "object", "properties": {"u": {"type": "string"}}}, {"type": "string"}]}
+    form = sd.form({"type": "object", "properties": {"x": {"type": "array", "items": entry}}})
+    form.values = {"x": [{"u": "a"}]}
+    at(form, "/x")._entries[0].control.label_widget.value = 1
+    assert form.values == {"x": [""]}
+
+
+def test_a_value_that_fits_no_alternative_is_told_about_all_of_them() -> None:
+    size = {"anyOf": [{"enum": ["s", "m"]}, {"type": "string", "pattern": "^[0-9]+$"}]}
+    (problem,) = sd.check({"type": "object", "properties": {"x": size}}, x="zz")
+    assert (
+        problem.message == 'fits no alternative: must be one of s, m; got "zz"; or does not match the pattern ^[0-9]+$'
+    )

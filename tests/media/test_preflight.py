@@ -14,6 +14,7 @@ import pytest
 from support import media
 from support.shelf import Shelf, shelf
 
+import seedance_nb as sd
 from seedance_nb import SeedanceError, Spec, spec
 from seedance_nb._media import preflight as preflight_module
 from seedance_nb._media.inspect import probe
@@ -388,3 +389,12 @@ def test_a_page_where_a_picture_should_be_is_doubted_and_nothing_of_it_fits(crun
     assert [(f.outcome, f.warns, f.message) for f in report.findings] == [
         ("breaks", True, "is an HTML page, not an image, video or audio file")]  # fmt: skip
     assert "the response to this computer" in report.problems[0].source
+
+
+def test_the_files_of_a_page_without_a_task_table_are_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(media.picture(640, 480))
+    image = {"type": "string", "description": "The first frame. JPEG only, at most 10 MB."}
+    page = {"type": "object", "properties": {"prompt": {"type": "string"}, "image": image}}
+    report = sd.preflight(page, prompt="A fox", image=str(tmp_path / "a.png"))
+    assert [problem.path for problem in report.problems] == ["/image"]
+    assert "JPEG" in str(report)

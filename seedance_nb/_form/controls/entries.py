@@ -147,7 +147,8 @@ class Entry:
     @property
     def value(self) -> Any:
         """Its value, which cannot be absent: null if not filled in, "" or false for a text or switch. *pure*."""
-        empty = {"text": "", "prose": "", "toggle": False}.get(self.control.field.kind)
+        shown = getattr(self.control, "part", None) or self.control  # the chosen branch
+        empty = {"text": "", "prose": "", "toggle": False}.get(shown.field.kind)
         return empty if self.control.value is ABSENT else self.control.value
 
     def show(self, value: Any) -> None:

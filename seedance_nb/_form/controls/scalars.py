@@ -186,20 +186,20 @@ class BranchControl(ChoiceControl):
     def _build(self) -> Any:
         self._branches = branches_of(self.field)
         self._controls: dict[int, Control] = {}
-        self._part: Control | None = None
+        self.part: Control | None = None
         clears, words = not self.field.required, [branch.label for branch in self._branches]
         chooser = self._make_chooser(words, clears=clears, shown=_NONE if clears else None)
         return self._factory.box(W.VBox, [chooser], "sdn-field", "sdn-branches")
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        own = tuple(p for p in problems if not self._part or (p.path == "" and p.rule in ("oneOf", "anyOf")))
-        if self._part:
-            self._part.show_problems(tuple(p for p in problems if p not in own))
+        own = tuple(p for p in problems if not self.part or (p.path == "" and p.rule in ("oneOf", "anyOf")))
+        if self.part:
+            self.part.show_problems(tuple(p for p in problems if p not in own))
         super().show_problems(own)
 
     def focus(self, path: tuple[str, ...]) -> None:
-        if self._part and path:
-            self._part.focus(path)
+        if self.part and path:
+            self.part.focus(path)
         else:
             super().focus(path)
 
@@ -219,14 +219,14 @@ class BranchControl(ChoiceControl):
                     self._controls[index] = BareControl(field, self._factory, self._on_edit)
                 else:
                     self._controls[index] = self._factory.control(field, self._on_edit)
-        self._part = self._controls.get(index)
-        if self._part:
-            self._part.show(value)
-        self.widget.children = [self.label_widget, *([self._part.widget] if self._part else [])]
+        self.part = self._controls.get(index)
+        if self.part:
+            self.part.show(value)
+        self.widget.children = [self.label_widget, *([self.part.widget] if self.part else [])]
 
     def _on_edit(self, change: Change) -> None:
-        if self._part:
-            self._accept(self._part.value, change)
+        if self.part:
+            self._accept(self.part.value, change)
 
     def _display(self, value: Any) -> None:
         branch = branch_for(self.field, self._branches, value)

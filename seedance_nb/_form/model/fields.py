@@ -2,7 +2,6 @@
 
 import functools
 import re
-from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -207,13 +206,17 @@ def rest_of(field: Field) -> Field | None:
 def branches_of(field: Field) -> tuple[Field, ...]:
     tag = field.shape.tag
     shapes = [shape_of(schema, field.shape.defs) for schema in field.shape.branches]
-    names = [set(properties_of(shape.view)) for shape in shapes]
-    shared = set.intersection(*filter(None, names)) if any(names) else set()
-    labels = [_label(shape, tag, shared) for shape in shapes]
-    totals, numbers, branches = Counter(labels), Counter[str](), []
-    for schema, shape, name in zip(field.shape.branches, shapes, labels, strict=True):
-        numbers[name] += 1
-        label = f"{name} {numbers[name]}" if totals[name] > 1 else name
+    fields = [*filter(None, (set(properties_of(shape.view)) for shape in shapes))]
+    shared = set.intersection(*fields) if fields else set()
+    names, branches = [_names(shape, tag, shared) for shape in shapes], []
+    labels = [next(filter(None, every)) for every in names]
+    for index, (schema, shape, label) in enumerate(zip(field.shape.branches, shapes, labels, strict=True)):
+        alike = [every for every, other in zip(names, labels, strict=True) if other == label]
+        if len(alike) > 1:  # told apart by the first of their other names that differs in all of them
+            places = (at for at, column in enumerate(zip(*alike, strict=True)) if len({*column}) == len(alike))
+            more = names[index][at] if (at := next(places, -1)) >= 0 else None
+            number = f" {labels[: index + 1].count(label)}"
+            label += number if more is None else f" ({more[:1].lower()}{more[1:]})" if more else ""  # noqa: PLW2901
         needs_tag = {**shape.view, "required": [*shape.view.get("required", ()), tag], "allOf": [schema]}
         whole = needs_tag if tag and shape.types == ("object",) else schema
         branches.append(replace(_inner(field, whole, required=field.required), label=label))
@@ -256,26 +259,24 @@ def _inner(field: Field, schema: Any, *, required: bool = True) -> Field:
     return field_of(schema, field.shape.defs, (), required=required, fields_left=[0])
 
 
-def _label(shape: Shape, tag: str, shared: set[str]) -> str:
-    view = shape.view
-    if view.get("title"):
-        return str(view["title"])
-    properties = properties_of(view)
-    constants = _constants(shape, properties)
-    if (constant := constants.get(tag, next(iter(constants.values()), ABSENT))) is not ABSENT:
-        return label_of(constant) if isinstance(constant, str) else str(constant)
-    if SCHEMA_NAME in view:
-        return label_of(str(view[SCHEMA_NAME]))
-    if properties:
-        names = [name for name in properties if name not in shared] or list(properties)
-        return "With " + ", ".join(label_of(name).lower() for name in names[:3])
-    if (value := only_value(view)) is not ABSENT:
-        return str(value)
-    types = packaged("_form")["types"]
-    if shape.types == ("array",) and isinstance(view.get("items"), dict):
-        inner = shape_of(view["items"], shape.defs)
-        return f"List of {(str(inner.view.get('title') or '') or types.get(''.join(inner.types), 'entries')).lower()}"
-    return " or ".join(types.get(name, name) for name in shape.types) or "Anything (JSON)"
+def _names(shape: Shape, tag: str, shared: set[str]) -> tuple[str, ...]:
+    """What a branch can be called, the best name first, "" for a kind of name that it does not have."""
+    view, types, properties = shape.view, packaged("_form")["types"], properties_of(shape.view)
+    constants, value, items = _constants(shape, properties), only_value(view), view.get("items")
+    constant = constants.get(tag, next(iter(constants.values()), ""))
+    own = [name for name in properties if name not in shared] or list(properties)
+    inner = shape_of(items, shape.defs) if shape.types == ("array",) and isinstance(items, dict) else None
+    entries = inner and (str(inner.view.get("title") or "") or types.get("".join(inner.types), "entries")).lower()
+    return (
+        str(view.get("title") or ""),
+        label_of(constant) if isinstance(constant, str) else str(constant),
+        label_of(str(view.get(SCHEMA_NAME, ""))),
+        f"With {', '.join(label_of(name).lower() for name in own[:3])}" if properties else "",
+        "" if value is ABSENT else str(value),
+        f"List of {entries}" if entries else "",
+        " or ".join(types.get(name, name) for name in shape.types) or "Anything (JSON)",
+        str(view.get("format", "")),
+    )
 
 
 def _nearness(field: Field, value: Any) -> tuple[bool, int]:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, find, is_number, set_at
+from seedance_nb._base.values import ABSENT, find, is_number, set_at, to_pointer
 from seedance_nb._check.check import only_value
 from seedance_nb._document import load
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec, named_fields
-from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
+from seedance_nb._schema.dialect import SCHEMA_NAME, allowed_values, constraints_of
 from seedance_nb._schema.validator import fits
 
 _MOST_HOPS, _MOST_PARTS, _MOST = 12, 1_000, 1_000
@@ -57,8 +57,10 @@ def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
         if choice is not None:
             # Each branch is complete: it includes what applies to all.
             rules = [{"if": condition, "then": then, "else": otherwise} for condition, then, otherwise in conditions]
-            branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in choice.branches)
-            name = find(view, "/discriminator/propertyName")
+            name, mapping = find(view, "/discriminator/propertyName"), find(view, "/discriminator/mapping")
+            branches = tuple({"allOf": [*branch["allOf"], *rules, *one]} for branch in choice.branches
+                             for one in [[{"properties": {name: {"const": value}}}] for value in allowed_values(branch).get(name, ())
+                                         if find(mapping, to_pointer((value,))) is not ABSENT] or [[]])  # fmt: skip
             return replace(choice, types=_types(choice.view), nullable=nullable, branches=branches, conditions=conditions,
                            tag=name if isinstance(name, str) else "")  # fmt: skip
     each = tuple({**view, "type": name, "title": ""} for name in types if len(types) > 1 and "enum" not in view)
