@@ -116,7 +116,8 @@ def rows_of(table: Any) -> list[dict[str, Any]]:
     elif isinstance(table, str | Path):
         try:
             with Path(table).expanduser().open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file, strict=True)
+                lines = [*file] or [""]
+                reader = csv.DictReader(lines, strict=True, delimiter=max(",;\t", key=lines[0].count))
                 rows, names = [*reader], [*(reader.fieldnames or ())]
         except (UnicodeDecodeError, csv.Error) as error:
             raise errors.argument_error("table", f"is no CSV file in UTF-8 ({error})", str(table)) from None

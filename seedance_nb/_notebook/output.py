@@ -195,7 +195,7 @@ class BatchView:
         if not self._busy.acquire(blocking=False):
             return
         self._show_buttons(asking=False)
-        self._go.disabled = True
+        self._go.disabled, self._note.value = True, ""
         ENGINE.submit(self._generate(self._batch.reset()))
 
     def _show_buttons(self, *, asking: bool) -> None:

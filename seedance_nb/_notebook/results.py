@@ -130,7 +130,7 @@ def _tile(item: Item, result: Result | str, source: str, mark: Html, axes: Seque
     elif isinstance(result, Exception):
         content = piece("tile-error").format(Html("<br>").join(errors.error_text(result).splitlines()))
     take = f" · take {item.take}" if item.take > 1 else ""
-    title = Html("<b>{}</b>").each(filter(None, [item.title or caption(item, axes)]))
+    title = Html("<b>{}</b>").each(filter(None, [item.labels.get("shot", item.title) or caption(item, axes)]))
     return piece("tile").format(title, mark, f"{item.name}{take}" if item.title else "", content)
 
 
@@ -249,8 +249,7 @@ class ShownBatch(Batch):
     def __repr__(self) -> str:
         if "_heads" not in vars(self):  # a traceback shows an object whose creation failed
             return f"{type(self).__name__} (not created)"
-        pairs = zip(self.items, self.estimates, strict=True)
-        rows = [[cell_text(head, *pair) for head in self._heads] for pair in pairs]
+        rows = [[cell_text(head, *one) for head in self._heads] for one in zip(self.items, self.estimates, strict=True)]
         return table_text(self._heads, rows, f"{len(self.due)} of {len(self.items)} can be sent: {self.total}")
 
     def _ipython_display_(self) -> None:

@@ -562,7 +562,7 @@ def test_without_every_video_there_is_no_film(filmed: Storyboard) -> None:
 def test_a_page_that_was_reloaded_names_the_film_before_it_is_there(filmed: Storyboard) -> None:
     assert ".film.mp4" in str(filmed._output(pending=True).html)
     done = str(filmed._output().html)
-    assert done.index(".film.mp4") < done.index("Shot 1")
+    assert done.index(".film.mp4") < done.index("1. &quot;A fox wakes")
 
 
 def test_shots_that_are_no_shots_are_refused() -> None:

@@ -216,6 +216,19 @@ def test_empty_lines_of_a_file_are_no_requests(session: sd.Session, tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize("sign", [";", "\t", ","])
+def test_a_file_may_separate_its_cells_as_a_spreadsheet_of_any_country_does(
+    session: sd.Session, tmp_path: Path, sign: str
+) -> None:
+    lines = ["\ufeffprompt,duration", '"A fox; a hen",4', '"Two\r\nlines",5']
+    first, *rest = (line.replace(",", sign) for line in lines)
+    (tmp_path / "a.csv").write_text("\r\n".join([first, *rest]), encoding="utf-8", newline="")
+    assert inputs(swept(session, tmp_path / "a.csv", resolution="480p")) == [
+        {"prompt": "A fox; a hen", "duration": 4, "resolution": "480p"},
+        {"prompt": "Two\r\nlines", "duration": 5, "resolution": "480p"},
+    ]
+
+
 def test_a_key_is_refused_and_not_repeated(session: sd.Session) -> None:
     for table, name in (({"prompt": PROMPTS}, "api_key"), ({"api_key": ["a-key-of-crun-2"]}, "prompt")):
         shared: dict[str, Any] = {name: "a-key-of-crun-2"}
@@ -681,7 +694,11 @@ def test_a_cell_asks_once_about_the_whole_price_and_sends_what_has_no_problem(vi
     assert view._table.value.count("sdn-warn") == 3
     view._go.click()
     assert paying.charges == []
+    assert "You confirm once more before anything is sent." in view._note.value
+    paying.on_status = ["running"]
     view._yes.click()
+    assert view._note.value == "", "it is confirmed and on its way"
+    paying.on_status = ["success"]
     until(lambda: not view._busy.locked())
     assert len(paying.charges) == 6
     assert "6 of 9 done; the errors are below." in view._status.value
