@@ -220,7 +220,7 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
         explained = listed and len(found) == 1 and (after or "\n" in listed[0])
         wrong = ends or is_time or explained or ("number" in reading.roles and not all(numbers))
         named = found and pattern(r"(?=.*\d)\w+[/-][\w./-]+").fullmatch(found[0])
-        single = pattern("only (?:be|supported)|只能|固定|设为").search(match[0])
+        single = pattern("only (?:be|supported)|只能|固定|设为|枚举值").search(match[0])
         sure = found and (pattern("{shown}").fullmatch(items[0]) or numbers[0] or named or single)
         return found if not wrong and ((sure and "strong" in groups) or len(found) > 1) else None
     values = [plain(groups[name]) for name in ("value", "word") if name in groups]
@@ -244,7 +244,7 @@ def _names(reading: _Reading, kind: str, groups: dict[str, str]) -> list[str] | 
 def plain(value: str) -> str:
     """A value without its quotation marks, its unit and what stands in brackets behind it. *pure*."""
     inner = pattern(r" ?\([^()]*\)$").sub("", value).strip(_QUOTES).rstrip(".,")
-    return pattern(r"(?<=\d)\s?(?:s|sec|seconds|秒|fps|帧|px|ms)\.?$").sub("", inner)
+    return pattern(r"(?<=\d)[`\"']*\s?(?:s|sec|seconds|秒|fps|帧|px|ms)\.?$").sub("", inner)
 
 
 def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[str, dict[str, float]]]:
