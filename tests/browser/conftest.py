@@ -1,16 +1,12 @@
-"""A JupyterLab and a browser for the whole run, and a page of a notebook for each test."""
+"""A JupyterLab and a browser for the whole run; a page of a notebook for the tests of a file that leave it as they found it."""
 
 import os
-import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import nbformat
 import pytest
-from support.lab import HOW, NOTEBOOKS, Book, Lab, at_everyones_priority, end_browsers, found, launch, opened
+from support.lab import HOW, Lab, at_everyones_priority, end_browsers, found, launch
 
 
 @pytest.fixture(scope="session")
@@ -50,38 +46,3 @@ def browser(chromium: Callable[[], Any]) -> Iterator[Any]:
     limit.start()
     yield chromium()
     limit.cancel()
-
-
-@pytest.fixture
-def first_video(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Book]:
-    """Notebook 01 in a page of its own, with its own copy of the file."""
-    with _opened("01_first_video.ipynb", browser, lab, request.node.name) as book:
-        yield book
-
-
-SYSTEMS = (
-    "import seedance_nb as sd",
-    """panel = sd.panel("seedance2-pro/seedance-20-i2v")
-panel.form.values = {"urls": ["https://example.com/first-frame.png"], "prompt": "The fox looks up", "duration": "5s"}
-panel""",
-    """url = sd.upload("crun/seedance-2.0-i2v", b"...", name="frame.png")
-models = ["crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v", "vastnum/doubao-seedance-2.0"]
-sd.compare("A paper boat", models, seconds=4, resolution="480p", ratio="16:9", first_frame=url)""",
-    next(cell.source for cell in nbformat.read(NOTEBOOKS / "07_any_document.ipynb", 4).cells if cell.id == "sixth"),
-)
-
-
-@pytest.fixture
-def five_systems(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Book]:
-    """Cells for several providers in a page of their own; the last is one of notebook 07."""
-    name = f"{re.sub(r'[^a-z0-9]+', '_', request.node.name.lower())}.ipynb"
-    with opened(browser, lab, name, *SYSTEMS) as book:
-        yield book
-
-
-@contextmanager
-def _opened(notebook: str, browser: Any, lab: Lab, test: str) -> Iterator[Book]:
-    name = f"{re.sub(r'[^a-z0-9]+', '_', test.lower())}.ipynb"
-    shutil.copy(NOTEBOOKS / notebook, lab.root / name)
-    with opened(browser, lab, name) as book:
-        yield book

@@ -1,6 +1,8 @@
 """Notebook 01 as a person meets it: JupyterLab, a form, an error that comes and goes, and a video that plays."""
 
 import json
+import re
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
-from support.lab import ARTIFACTS, PLAYS, Book
+from support.lab import ARTIFACTS, NOTEBOOKS, PLAYS, Book, Lab, opened
 
 PROMPT = "A paper boat from [Image1] sails down a rainy street at dusk, camera low above the water"
 PANEL, CHECK, GENERATE, TASKS = 1, 2, 3, 4
@@ -43,6 +45,15 @@ def picture() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def first_video(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Book]:
+    """Notebook 01 in a page of its own, with its own copy of the file."""
+    name = f"{re.sub(r'[^a-z0-9]+', '_', request.node.name.lower())}.ipynb"
+    shutil.copy(NOTEBOOKS / "01_first_video.ipynb", lab.root / name)
+    with opened(browser, lab, name) as book:
+        yield book
 
 
 def fill_in(book: Book, panel: Any, picture: str) -> None:

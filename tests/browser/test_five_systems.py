@@ -1,16 +1,45 @@
 """Several providers as a person meets them: another provider's form, a file that is uploaded, three videos side by side."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from support.lab import Book
+import nbformat
+import pytest
+from support.lab import NOTEBOOKS, Book, Lab, opened
 
-# The cells of the notebook, counted from 0.
-MODELS, PANEL, COMPARE, SIXTH = 0, 1, 2, 3
+# The cells of the notebook, counted from 0; the last is one of notebook 07.
+MODELS, PANEL, COMPARE, UPLOAD, SIXTH = 0, 1, 2, 3, 4
+CELLS = (
+    "import seedance_nb as sd",
+    """panel = sd.panel("seedance2-pro/seedance-20-i2v")
+panel.form.values = {"urls": ["https://example.com/first-frame.png"], "prompt": "The fox looks up", "duration": "5s"}
+panel""",
+    """url = sd.upload("crun/seedance-2.0-i2v", b"...", name="frame.png")
+models = ["crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v", "vastnum/doubao-seedance-2.0"]
+sd.compare("A paper boat", models, seconds=4, resolution="480p", ratio="16:9", first_frame=url)""",
+    "sd.panel('crun/seedance-2.0-i2v')",
+    next(cell.source for cell in nbformat.read(NOTEBOOKS / "07_any_document.ipynb", 4).cells if cell.id == "sixth"),
+)
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Callable[[], Any], lab: Lab) -> Iterator[Book]:
+    with opened(chromium(), lab, "five_systems.ipynb", *CELLS) as book:
+        yield book
+
+
+@pytest.fixture
+def five_systems(browser: Any, page: Book) -> Book:
+    """Cells for several providers, of which none has been run."""
+    del browser  # which ends a test that hangs
+    page.command("notebook:clear-all-cell-outputs")
+    page.outside.clear()
+    page.run(MODELS)
+    return page
 
 
 def test_another_providers_form_makes_a_video_and_says_what_the_real_one_costs(five_systems: Book) -> None:
     book = five_systems
-    book.run(MODELS)
     book.run(PANEL)
     panel = book.output(PANEL)
     panel.get_by_text("With a key: 200 credits ($1.00)").wait_for()
@@ -40,14 +69,8 @@ def test_another_providers_form_makes_a_video_and_says_what_the_real_one_costs(f
 
 def test_a_chosen_file_becomes_an_address_in_the_list(five_systems: Book, tmp_path: Any) -> None:
     book = five_systems
-    script = "import seedance_nb as sd; panel = sd.panel('crun/seedance-2.0-i2v'); panel"
-    book.page.evaluate(
-        """source => { const cells = window.jupyterapp.shell.currentWidget.content.widgets.filter(c => c.model.type === 'code');
-        cells[0].model.sharedModel.setSource(source); }""",
-        script,
-    )
-    book.run(0)
-    panel = book.output(0)
+    book.run(UPLOAD)
+    panel = book.output(UPLOAD)
     (tmp_path / "frame.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
     with book.page.expect_file_chooser() as chooser:
         panel.get_by_role("button", name="Upload image").click()
@@ -63,8 +86,7 @@ def test_a_chosen_file_becomes_an_address_in_the_list(five_systems: Book, tmp_pa
 
 def test_one_press_makes_three_videos_side_by_side(five_systems: Book) -> None:
     book = five_systems
-    for cell in (MODELS, COMPARE):
-        book.run(cell)
+    book.run(COMPARE)
     book.page.set_viewport_size({"width": 1900, "height": 1000})
     shown = book.output(COMPARE)
     shown.get_by_role("button", name="Generate 3 videos").click()
@@ -78,7 +100,6 @@ def test_one_press_makes_three_videos_side_by_side(five_systems: Book) -> None:
 
 def test_a_document_of_ones_own_has_a_panel(five_systems: Book) -> None:
     book = five_systems
-    book.run(MODELS)
     book.run(SIXTH)
     panel = book.output(SIXTH)
     panel.get_by_role("button", name="Generate").wait_for()

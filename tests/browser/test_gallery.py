@@ -1,6 +1,6 @@
 """The gallery in JupyterLab: found, played and marked by keyboard alone, narrow and wide, light and dark, and still there without a kernel."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -26,9 +26,13 @@ WIDER = """() => { const all = document.querySelector('.sdn-gallery'), edge = al
 NAME = "() => document.activeElement.textContent || document.activeElement.labels?.[0]?.textContent || document.activeElement.tagName"
 
 
-@pytest.fixture
-def book(browser: Any, lab: Lab) -> Iterator[Book]:
-    with opened(browser, lab, "gallery.ipynb", MAKE, "sd.gallery()", "sd.gallery()") as made:
+pytestmark = pytest.mark.usefixtures("browser")  # which ends a test that hangs
+
+
+@pytest.fixture(scope="module")
+def book(chromium: Callable[[], Any], lab: Lab) -> Iterator[Book]:
+    """One page and four tasks for all tests of this file: each makes its gallery anew, and the last ends the kernel."""
+    with opened(chromium(), lab, "gallery.ipynb", MAKE, "sd.gallery()", "sd.gallery()") as made:
         made.command("application:toggle-left-area")
         made.run(0)
         made.page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))

@@ -401,7 +401,7 @@ def test_a_document_with_any_one_wrong_node_is_refused_or_works(name: str) -> No
     document = merged(name) | {"x-provider": name.split("/", maxsplit=1)[0]}
     dice = random.Random(20261121)
     worked = 0
-    for _ in range(400):
+    for _ in range(160):
         try:
             made = spec(mutations(document, dice))
         except SpecError:
@@ -409,7 +409,7 @@ def test_a_document_with_any_one_wrong_node_is_refused_or_works(name: str) -> No
         worked += 1
         check(made, prompt="[Image2]", reference_images=["x"], duration=16)
         form(made).validate()
-    assert 40 < worked < 360
+    assert 16 < worked < 144
 
 
 @pytest.mark.parametrize("dense", [[1] * 1_500_000, [{"a": 1}] * 375_000], ids=["numbers", "objects"])
