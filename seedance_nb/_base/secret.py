@@ -87,7 +87,6 @@ def as_secret(api_key: object) -> Secret | None:
 
 
 def warn_if_in_cell(secret: Secret) -> None:
-    """Issues a `KeyWarning` once if the key is written in a cell of the notebook."""
     ipython = sys.modules.get("IPython")  # never imported for this: without it there is no cell
     shell = ipython.get_ipython() if ipython else None
     cells = [cell for cell in shell.user_ns.get("In", ()) if isinstance(cell, str)] if shell else []

@@ -372,14 +372,17 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
 def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """A page with the response to its request at the end, and all that it lacks to be sent and priced, by name, as YAML to follow it. *reads files*."""
     model = spec({name: value for name, value in document.items() if name != "x-task"})
-    calls = [find(item, "/get") for item in document.get("paths", {}).values()]
-    calls = [call for call in calls if find(call, "/parameters/0/name") is not ABSENT]
+    gets = [find(item, "/get") for item in document.get("paths", {}).values()]
+    calls = [one for one in gets if find(one, "/parameters/0/name") is not ABSENT]
     call = {"operationId": "getTask", "parameters": [{"name": "id"}]} | (calls[0] if calls else {})
     names = {"path": model.path, "call": call["operationId"], "parameter": call["parameters"][0]["name"]}
     has: dict[str, Any] = {"x-price": "x-price" in document or model.price.per_second or model.price.sizes}
     if model.task is None and "openapi" in document:
         place = ("paths", model.path, model.method, "responses", "200")
         answer = {"description": "OK"} if (found := find(document, to_pointer(place))) is ABSENT else found
+        replies = {"status": find(call, "/responses"), "create": find(document, to_pointer(place[:4]))}
+        for name, (one, *how) in packaged("_skeleton")["pointers"].items():
+            names[name] = _shown(document, replies[one], *how)
         has |= {name: name in answer for name in ("content", "links")}
         has |= {name: name in document for name in ("x-task", "x-errors")}
         has |= {"status": calls, "security": model.auth or "security" in document}
@@ -388,6 +391,19 @@ def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]
             document = set_at(set_at(document, at, ABSENT), at, find(document, to_pointer(at)))
     parts = [part for name, part in packaged("_skeleton")["parts"].items() if not has.get(name, True)]
     return document, {one["name"]: re.sub("<([^<>]+)>", lambda name: names[name[1]], one["text"]) for one in parts}
+
+
+def _shown(document: dict[str, Any], replies: Any, statuses: str, usual: str, *patterns: str) -> str:
+    """The JSON Pointer to the value in documented responses of these statuses that fits the first pattern, else `usual`. *pure*."""
+    found, root = list[str](), Table(value=document, file="", pointer="")
+    known = replies.items() if isinstance(replies, dict) else ()
+    for reply in [reply for status, reply in known if re.fullmatch(statuses, str(status))]:
+        with suppress(SpecError, AttributeError):  # what cannot be read shows nothing
+            answer = _operations.resolve_reference(root, replace(root, value=reply)).value
+            body, _ = body_schema(root, find(answer, "/content/application~1json/schema"), "")
+            kinds = {to_pointer(at): plain_of(one, {}).get("type") for at, one in values_in(body)}
+            found += [at for at, kind in kinds.items() if kind not in ("object", "array")]
+    return next((at for like in patterns for at in found if re.fullmatch(like, at.lower())), usual)
 
 
 def _report(model: Spec, target: Path, missing: Mapping[str, str]) -> Iterator[str]:

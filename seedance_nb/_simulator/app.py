@@ -233,7 +233,7 @@ class Simulator:
 
     async def _run_paint(self, task_id: str) -> None:
         output, last = self.store.output(task_id), self.store.output(task_id, LAST_FRAME)
-        async with painter():
+        async with _PAINTERS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_MOST_PAINTERS)):
             task = await asyncio.to_thread(self.store.get, task_id)
             if task is None or output.exists():
                 return
@@ -246,11 +246,6 @@ def _cost(spec: Spec, body: Any) -> int:
     """What a task costs here: the documented price, else one that is made up. *pure*."""
     made_up = MADE_UP["credits a second"] * (seconds_of(values_by_role(spec, body).get("seconds")) or 5)
     return int(estimate(spec, body).amount or made_up)
-
-
-def painter() -> asyncio.Semaphore:
-    """What a loop's jobs enter before they render, so that only a few child processes run at once."""
-    return _PAINTERS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_MOST_PAINTERS))
 
 
 async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Fetch, seed: int = 0) -> str:

@@ -92,11 +92,6 @@ class Task:
         """What it costs, as far as it is known, such as "200 credits". *reads files*."""
         return price_after(self.row)
 
-    @property
-    def progress(self) -> float | None:
-        """The provider's percentage, None if it reports none. *reads files*."""
-        return self.row.progress
-
     def __dir__(self) -> list[str]:  # for Tab: without what only this package needs
         return [name for name in (*vars(Task), "is_new") if name[0] != "_" and name not in ("following", "row", "show")]
 

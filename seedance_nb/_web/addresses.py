@@ -74,11 +74,6 @@ def allowed_hosts(port: int | None = None) -> list[str]:
     return found
 
 
-def is_named(host: str, port: int) -> bool:
-    """Whether `SEEDANCE_ALLOW_HOSTS` names a URL's host itself. Reads the environment. Raises: BlockedURL."""
-    return any(matches(rule, host.lower().rstrip(".")) for rule in allowed_hosts(port))
-
-
 def check_addresses(host: str, addresses: Sequence[str] = (), port: int | None = None) -> None:
     """Checks the IP addresses of a host, or its name if a proxy resolves it. Reads the environment. Raises: BlockedURL if one is neither public nor allowed."""
     host, rules = host.lower().rstrip("."), allowed_hosts(port)

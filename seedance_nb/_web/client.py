@@ -13,7 +13,8 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, clean_url, host_of, is_named, lookup
+from seedance_nb._web import addresses
+from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, clean_url, host_of, lookup
 from seedance_nb._web.network import CA_HINT, MOST_PORT, proxy_for, proxy_problem, trusted_certificates
 
 _MOST_HOST, _COMPRESSIONS = 253, ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
@@ -60,7 +61,8 @@ class Fetch:
 
     def _checked(self, url: httpx.URL) -> httpx.URL:
         self.prefix, owns = "", self._policy.owns(url)
-        allowed = owns or (url.scheme == "http" and is_named(url.raw_host.decode(), url.port or 80))
+        rules = addresses.allowed_hosts(url.port or 80) if url.scheme == "http" and not owns else ()
+        allowed = owns or any(addresses.matches(rule, url.raw_host.decode().lower().rstrip(".")) for rule in rules)
         if url.scheme == "http" and self._policy.upgrade and not allowed:
             self.prefix, url = "its URL does not use https, and over https ", url.copy_with(scheme="https")
         if not url.host:

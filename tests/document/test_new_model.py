@@ -193,12 +193,22 @@ def test_all_that_is_missing_is_listed_at_once_and_is_in_the_file_to_be_filled_i
     assert "Missing: nothing" in capsys.readouterr().out
 
 
-def test_a_status_call_of_the_page_is_the_one_that_is_linked(tmp_path: Path) -> None:
+def test_what_the_page_shows_of_its_responses_is_what_is_suggested(tmp_path: Path) -> None:
     page = copy.deepcopy(CREATE)
     page["paths"]["/v2/films/{film}"] = STATUS
+    problem = {"type": "object", "properties": {"code": {"type": "string"}, "text": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"problem": {"$ref": "#/components/schemas/Problem"}}}
+    bad = {"description": "bad", "content": {"application/json": {"schema": schema}}}
+    page["components"] = {"schemas": {"Problem": problem}, "responses": {"Bad": bad}}
+    page["paths"]["/v2/films"]["post"]["responses"] |= {"422": {"$ref": "#/components/responses/Bad"}, "500": None}
     assert main(["new-model", str(written(tmp_path, page)), str(tmp_path / "films.yaml")]) == 0
     text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
-    assert "#               operationId: filmState\n#               parameters: {film: $response.body#/id}" in text
+    assert "#               operationId: filmState\n#               parameters: {film: $response.body#/film/id}" in text
+    shown = {"state": "/film/state", "outputs": "[/film/files/*]", "error": "[/film/reason]"}
+    shown |= {"code": "/problem/code", "message": "/problem/text"}
+    assert dict(re.findall("(?m)^#   (state|outputs|error|code|message): ([^ \n]+)", text)) == shown
+    (tmp_path / "films.yaml").write_text(re.sub("(?m)^# ", "", text), encoding="utf-8")
+    assert sd.spec(tmp_path / "films.yaml").unsendable == ""
 
 
 def test_an_unfinished_task_table_is_refused_with_all_that_it_needs(

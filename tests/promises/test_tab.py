@@ -15,7 +15,6 @@ PERSONS = {
     "future",
     "is_new",
     "name",
-    "progress",
     "resolve",
     "resubmit",
     "state",
@@ -58,7 +57,6 @@ def test_a_task_says_what_it_cost(values: dict[str, Any]) -> None:
     task = values["task"]
     assert task.cost == "simulated (free)"
     assert task.show().path == values["video"].path, "also what Tab does not show works as a person expects"
-    assert task.progress is None or 0 <= task.progress <= 100
 
 
 def test_a_property_that_breaks_the_completion_is_found() -> None:
