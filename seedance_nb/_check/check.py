@@ -16,7 +16,7 @@ from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, 
 from seedance_nb._document.tables import Call
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret, parts
-from seedance_nb._schema.formats import LOCAL
+from seedance_nb._schema.formats import LOCAL, uri_error
 from seedance_nb._schema.library import Spent, bounded, spend
 from seedance_nb._schema.messages import sentences
 from seedance_nb._schema.validator import Valid, errors_of, problem_of, validator_of
@@ -175,7 +175,9 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
             is_free = spec.task is None or any(find(one, problem.path) is not ABSENT for one in examples)
             is_open = problem.rule == "unknown" and is_free
             has_scheme = problem.rule == "x-media" and bool(_OTHER_SCHEME.match(str(problem.value)))
-            warns = is_open or (has_scheme and not problem.quote) or problem.rule == UNCHECKED
+            is_url = problem.limit == "uri" or problem.message.endswith("must be percent-encoded")
+            is_iri = is_url and not uri_error(re.sub(r"[^\x00-\x7f]", "a", str(problem.value)))  # most servers take one
+            warns = is_open or is_iri or (has_scheme and not problem.quote) or problem.rule == UNCHECKED
             unique.setdefault((problem.path, problem.message), replace(problem, warns=warns))
     problems += unique.values()
     media = {problem.path for problem in problems if problem.rule == "x-media"}

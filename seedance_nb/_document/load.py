@@ -129,7 +129,7 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
         root = replace(root, value=root.value | {"paths": paths}) if names else root
         operations = _operations.operations_of(root)
     if not operations:
-        raise root.error("no operation takes a request body", "paths")
+        raise root.error("no operation takes a request body or parameters", "paths")
     if isinstance(operation, str):
         operation = _operations.find_operation(operations, operation, file)
     elif operation is None and len(operations) == 1:
@@ -140,10 +140,12 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
 def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -> Spec:
     item = _operations.resolve_reference(root, root.table("paths").table(chosen.path))
     operation = (item if chosen.method in item.value else item.table("additionalOperations")).table(chosen.method)
-    contents = _operations.resolve_reference(root, operation.table("requestBody")).table("content")
-    if not chosen.content_type:
-        raise contents.error("the request body has no media type")
-    content = contents.table(chosen.content_type)
+    content = replace(operation, value={"schema": {"type": "object", "properties": {}}})  # of parameters alone
+    if "requestBody" in operation.value:
+        contents = _operations.resolve_reference(root, operation.table("requestBody")).table("content")
+        if not chosen.content_type:
+            raise contents.error("the request body has no media type")
+        content = contents.table(chosen.content_type)
     body, oddities = body_schema(root, content.value.get("schema", {}), f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
@@ -164,7 +166,8 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         if names:
             required = [*filter(names.get, parameters["required"]), *body.get("required", ())]
             body |= {"properties": names | own, "required": required}
-            body |= {DEFINED_NAMES: [*names, *body[DEFINED_NAMES]]} if DEFINED_NAMES in body else {}
+            is_closed = DEFINED_NAMES in body or "requestBody" not in operation.value
+            body |= {DEFINED_NAMES: [*names, *body.get(DEFINED_NAMES, ())]} if is_closed else {}
     responses = operation.table("responses", optional=True)
     task, replies = tables.task_table(root, responses) if has_task else None, {}
     if task:

@@ -63,16 +63,19 @@ def resolve_reference(root: Table, table: Table) -> Table:
 
 
 def operations_of(root: Table) -> tuple[Operation, ...]:
-    """The operations with a request body, in order, without path items marked `x-ours`. *pure*. Raises: SpecError for a bad `$ref`."""
-    operations, paths = [], root.table("paths", optional=True)
+    """The operations with a request body, or else those with parameters, in order, without path items marked `x-ours`. *pure*. Raises: SpecError for a bad `$ref`."""
+    operations, others, paths = list[Operation](), list[Operation](), root.table("paths", optional=True)
     for path in [path for path, item in paths.value.items() if isinstance(item, dict) and "x-ours" not in item]:
         if str(paths.value[path].get("$ref", "#")).startswith("#"):  # another document's does not block the others
             value = resolve_reference(root, paths.table(path)).value
             more = more if isinstance(more := value.get("additionalOperations"), dict) else {}  # of OpenAPI 3.2
             every = more | value
-            inner = [(method, one) for method in (*METHODS, *more) if isinstance(one := every.get(method), dict)]
-            operations += [_operation(root, str(path), method, one) for method, one in inner if "requestBody" in one]
-    return tuple(operations)
+            for method in ("get", *METHODS, *more):
+                if isinstance(one := every.get(method), dict) and (
+                    "requestBody" in one or {**value, **one}.get("parameters")
+                ):
+                    (operations if "requestBody" in one else others).append(_operation(root, str(path), method, one))
+    return tuple(operations or others)
 
 
 def parameters_of(root: Table, *tables: Table) -> dict[str, Any]:
@@ -131,7 +134,7 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _operation(root: Table, path: str, method: str, operation: dict[str, Any]) -> Operation:
-    body = operation["requestBody"]
+    body = operation.get("requestBody", {})
     if isinstance(ref := find(body, "/$ref"), str) and ref.startswith("#"):
         body = find(root.value, ref[1:])
     content = find(body, "/content")

@@ -178,7 +178,7 @@ def _body_options(spec: Spec, body: Any) -> Iterator[str]:
             option = "--data-urlencode" if kind == FORMS[1] else "--form" if mark else "--form-string"
             for one in value if isinstance(value, list) else [value]:
                 yield f"{option} {_quoted(f'{name}={mark}{plain(one)}')}"
-    else:
+    elif kind:
         raise ValueError(f"a body of {kind} cannot be written here: only JSON, forms and text")
 
 

@@ -11,26 +11,19 @@ from urllib.parse import urlsplit
 from seedance_nb._base.values import is_number, packaged_table
 from seedance_nb._schema.library import FormatChecker, spend
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"')
 SIMULATED_HOST, SIMULATED_ASSET = ".simulator.invalid", "asset://simulated-"
 LOCAL = "looks like a local file"
 _LONGEST_NAME, _MAX_LENGTH, _SECONDS, _STRIKES = 253, 5_000, 0.05, 3
 _AS_MANY = 4_000  # a timeout takes as long as checking so many schemas
 _TABLES: dict[str, dict[str, str]] = packaged_table(__file__)
 _PATTERNS = {name: re.compile(pattern) for name, pattern in _TABLES["formats"].items()}
-_PARTS = {name: re.compile(pattern) for name, pattern in _TABLES["parts"].items()}
+_PARTS = {
+    name: re.compile(pattern.replace("{escape}", _TABLES["ecma"]["escape"]))
+    for name, pattern in _TABLES["parts"].items()
+}
 _SETS, _PLAIN = _TABLES["sets"], _TABLES["plain"]
 _OUTSIDE = {char: f"[{signs}]" for char, signs in _SETS.items()} | _TABLES["anchors"]
 _NO_ESCAPES = set(string.ascii_letters) - set("tnrfv")
-_ESCAPE = r"""\\(?:(?P<property>[pP]\{[^}]{0,99}\})
-    |u(?P<high>[Dd][89ABab][0-9A-Fa-f]{2})\\u(?P<low>[Dd][C-Fc-f][0-9A-Fa-f]{2})
-    |(?P<hex>u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|c(?P<control>[A-Za-z])|(?P<char>.?))"""
-_MEMBER = re.compile(rf"(?xs){_ESCAPE}(?P<dash>-?)|.")
-_PART = re.compile(
-    r"(?xs)\[(?P<not>\^?)(?P<set>(?:\\.|[^]\\])*+)(?P<end>]?)|\\k<(?P<name>\w+)>|\{[0-9]+(?:,[0-9]*)?\}|\(\?<(?![=!])|"
-    f"{_ESCAPE}|."
-)
 
 
 @functools.cache
@@ -60,7 +53,7 @@ def _email(text: str) -> bool:
     if domain.startswith("[") and domain.endswith("]"):
         kind, host = ("ipv6", domain[6:-1]) if domain.upper().startswith("[IPV6:") else ("ipv4", domain[1:-1])
         is_host = checker().conforms(host, kind)
-    return is_host and bool(_LOCAL.fullmatch(local))
+    return is_host and bool(_PARTS["local"].fullmatch(local))
 
 
 def _hostname(text: str) -> bool:
@@ -148,7 +141,7 @@ def _compiled(pattern: str) -> tuple[Any, str, list[int]]:
     if len(pattern) > _MAX_LENGTH:
         return None, f"it has more than {_MAX_LENGTH:,} characters", []
     try:
-        return regex.compile(_PART.sub(_outside, pattern)), "", []  # in its own syntax; what is unknown stays
+        return regex.compile(_PARTS["part"].sub(_outside, pattern)), "", []  # in its own syntax; what is unknown stays
     except (regex.error, ValueError, OverflowError, RecursionError, IndexError, KeyError) as error:
         return None, str(error)[:120] or type(error).__name__, []
 
@@ -156,7 +149,7 @@ def _compiled(pattern: str) -> tuple[Any, str, list[int]]:
 def _outside(part: re.Match[str]) -> str:
     text = part.group()
     if text.startswith("["):
-        members = f"[{part['not']}{_MEMBER.sub(_inside, part['set'])}{part['end']}"
+        members = f"[{part['not']}{_PARTS['member'].sub(_inside, part['set'])}{part['end']}"
         return {"[]": "(?!)", "[^]": "(?s:.)"}.get(members, members)
     if part["name"]:
         return f"(?P={part['name']})"

@@ -227,3 +227,20 @@ def test_a_valid_value_makes_no_other_value_valid_that_python_calls_equal() -> N
         spec = sd.spec({"type": "object", "properties": {"field": {"type": kind}}})
         for value in (1, True, 1.0, "1", True, 1, 1.0):
             assert (check(spec, {"field": value}) == ()) is (repr(value) in allowed)
+
+
+@pytest.mark.parametrize(
+    "field", [{"format": "uri"}, {"x-media": {"kind": "image", "schemes": {"any": ["https"], "quote": "https only"}}}]
+)
+def test_an_address_in_the_letters_of_its_language_warns_and_what_is_none_is_refused(field: dict[str, Any]) -> None:
+    page = {"type": "object", "properties": {"url": {"type": "string"} | field}}
+    warns = {
+        text: [one.warns for one in sd.check(page, url=text)]
+        for text in ("https://例え.jp/画像.png", "https://a.jp/é b", "例え", "https://é:x")
+    }
+    assert warns == {
+        "https://例え.jp/画像.png": [True],
+        "https://a.jp/é b": [False],
+        "例え": [False],
+        "https://é:x": [False],
+    }

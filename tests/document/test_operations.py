@@ -246,3 +246,21 @@ def test_references_to_files_beside_a_file_are_followed_within_its_folder(tmp_pa
     assert [operation.path for operation in sd.spec(str(main)).operations] == ["/a", "/b"]
     with pytest.raises(sd.SpecError, match="no operation"):
         sd.spec(main.read_text())
+
+
+def test_a_request_of_parameters_alone_is_a_form_where_no_request_has_a_body() -> None:
+    identifier = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    count = {"name": "n", "in": "query", "schema": {"type": "integer", "maximum": 5}}
+    item: dict[str, Any] = {"parameters": [identifier], "get": {"parameters": [count]}, "delete": {}}
+    head = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "servers": [{"url": "https://e.com"}]}
+    alone = head | {"paths": {"/videos/{id}": item, "/health": {"get": {}}}}
+    assert [str(one) for one in sd.spec(alone).operations] == ["GET /videos/{id}", "DELETE /videos/{id}"]
+    form = sd.form(sd.spec(alone, operation="GET /videos/{id}"))
+    form.values = {"n": 9, "m": 1}
+    found = {problem.path: problem.warns for problem in form.problems}
+    assert found == {"/id": False, "/n": False, "/m": True}
+    form.values = {"id": "a b", "n": 3}
+    assert form.to_curl() == "curl --request GET 'https://e.com/videos/a%20b?n=3'"
+    assert form.problems == ()
+    paths = alone["paths"] | {"/make": {"post": {"requestBody": {"content": {"application/json": {"schema": {}}}}}}}
+    assert [str(one) for one in sd.spec(head | {"paths": paths}).operations] == ["POST /make"]

@@ -208,7 +208,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "word a limit": lambda foreign: [
         messages.words_for(rule, foreign, [foreign] * 2, {}) for rule in ("enum", "const")
     ],
-    "translate a pattern": lambda pattern: formats._PART.sub(formats._outside, pattern),
+    "translate a pattern": lambda pattern: formats._PARTS["part"].sub(formats._outside, pattern),
     # requests, typed or pasted
     **{f"check the format {name}": fits for name, fits in formats._FORMATS.items() if name != "regex"},
     "check a URL": lambda foreign: formats.media_error(f"https://{foreign}", ["https", "asset"]),
