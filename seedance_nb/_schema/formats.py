@@ -15,12 +15,9 @@ SIMULATED_HOST, SIMULATED_ASSET = ".simulator.invalid", "asset://simulated-"
 LOCAL = "looks like a local file"
 _LONGEST_NAME, _MAX_LENGTH, _SECONDS, _STRIKES = 253, 5_000, 0.05, 3
 _AS_MANY = 4_000  # a timeout takes as long as checking so many schemas
-_TABLES: dict[str, dict[str, str]] = packaged_table(__file__)
+_TABLES: dict[str, Any] = packaged_table(__file__)
 _PATTERNS = {name: re.compile(pattern) for name, pattern in _TABLES["formats"].items()}
-_PARTS = {
-    name: re.compile(pattern.replace("{escape}", _TABLES["ecma"]["escape"]))
-    for name, pattern in _TABLES["parts"].items()
-}
+_PARTS = {name: re.compile(text.replace("{escape}", _TABLES["escape"])) for name, text in _TABLES["parts"].items()}
 _SETS, _PLAIN = _TABLES["sets"], _TABLES["plain"]
 _OUTSIDE = {char: f"[{signs}]" for char, signs in _SETS.items()} | _TABLES["anchors"]
 _NO_ESCAPES = set(string.ascii_letters) - set("tnrfv")
