@@ -253,7 +253,7 @@ def test_a_request_of_parameters_alone_is_a_form_where_no_request_has_a_body() -
     count = {"name": "n", "in": "query", "schema": {"type": "integer", "maximum": 5}}
     item: dict[str, Any] = {"parameters": [identifier], "get": {"parameters": [count]}, "delete": {}}
     head = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "servers": [{"url": "https://e.com"}]}
-    alone = head | {"paths": {"/videos/{id}": item, "/health": {"get": {}}}}
+    alone: dict[str, Any] = head | {"paths": {"/videos/{id}": item, "/health": {"get": {}}}}
     assert [str(one) for one in sd.spec(alone).operations] == ["GET /videos/{id}", "DELETE /videos/{id}"]
     form = sd.form(sd.spec(alone, operation="GET /videos/{id}"))
     form.values = {"n": 9, "m": 1}
