@@ -84,9 +84,8 @@ class Videos(list[Result]):
     def view(self, *, whole: bool = False) -> View:
         """The videos for every viewer, as HTML that needs neither scripts nor the kernel; of many only a few, errors first, if not `whole`. *reads files*."""
         if len(self) > _MOST_VIDEOS and not whole:
-            kinds = Exception, Video
-            first = sorted(self._results, key=lambda pair: [not isinstance(pair[1], kind) for kind in kinds])[:_FEW]
-            few, more = Videos(self._prompt, first).view(), piece("more-videos").format(len(self) - _FEW)
+            first = sorted(self._results, key=lambda one: [not isinstance(one[1], kind) for kind in (Exception, Video)])
+            few, more = Videos(self._prompt, first[:_FEW]).view(), piece("more-videos").format(len(self) - _FEW)
             return replace(few, text=f"{few.text}\n{more.striptags()}", html=few.html + more)
         left, tiles = _EMBEDDED, []
         marks = [getattr(result, "simulated", item.simulated) for item, result in self._results]

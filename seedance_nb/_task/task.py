@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
@@ -95,9 +96,9 @@ class Task:
     def __dir__(self) -> list[str]:  # for Tab: without what only this package needs
         return [name for name in (*vars(Task), "is_new") if name[0] != "_" and name not in ("following", "row", "show")]
 
-    @property
+    @cached_property
     def future(self) -> "Future[Video]":
-        """The video as a `concurrent.futures.Future`; cancelling it ends the waiting, not the task. *network*, *writes ledger*, *writes files*."""
+        """The video as a `concurrent.futures.Future`, the same one each time; cancelling it ends the waiting, not the task. *network*, *writes ledger*, *writes files*."""
 
         async def video() -> Video:
             following: Future[Any] = await asyncio.to_thread(self.following)

@@ -231,12 +231,22 @@ def test_a_future_of_a_task_is_one_of_the_standard_library(session: sd.Session, 
     tasks = submitted(session, 3)
     futures = {task.future: task.name for task in tasks}
     assert all(type(future) is concurrent.futures.Future for future in futures)
-    given_up = tasks[0].future
+    given_up = session.task(tasks[0].name).future
     assert given_up.cancel()
     host.on_status = ["success"]
     ended = {futures[future]: future.result().task for future in concurrent.futures.as_completed(futures, timeout=60)}
     assert ended == {name: name for name in futures.values()}
     assert tasks[0].wait(60).path.exists()
+
+
+def test_to_look_at_a_future_until_it_is_done_comes_to_an_end(session: sd.Session, host: Counting) -> None:
+    host.on_status = ["running"]
+    (task,) = submitted(session, 1)
+    assert not task.future.done()
+    host.on_status = ["success"]
+    assert concurrent.futures.wait([task.future], timeout=60).done
+    assert task.future.done(), "it is not another one at each look"
+    assert session.task(task.name).future is not task.future
 
 
 def test_the_future_of_a_failed_task_has_its_error(session: sd.Session, host: Counting) -> None:
