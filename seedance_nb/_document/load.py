@@ -405,7 +405,7 @@ def _shown(document: dict[str, Any], replies: Any, statuses: str, usual: str, *p
             answer = _operations.resolve_reference(root, replace(root, value=reply)).value
             body, _ = body_schema(root, find(answer, "/content/application~1json/schema"), "")
             kinds = {to_pointer(at): plain_of(one, {}).get("type") for at, one in values_in(body)}
-            found += [at for at, kind in kinds.items() if kind not in ("object", "array")]
+            found += [at for at, kind in kinds.items() if kind not in ("object", "array") and not at[200:]]
     return next((at for like in patterns for at in found if re.fullmatch(like, at.lower())), usual)
 
 

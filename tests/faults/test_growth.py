@@ -23,7 +23,7 @@ from seedance_nb._base.faults import _redact
 from seedance_nb._base.problem import Problem
 from seedance_nb._check import check as bodies
 from seedance_nb._check.check import check
-from seedance_nb._document import operations, prose, reader, tables
+from seedance_nb._document import load, operations, prose, reader, tables
 from seedance_nb._document.prose import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
@@ -109,6 +109,14 @@ def checked(foreign: str) -> None:
     inner = {"prompt": foreign, "reference_images": [foreign], "duration": foreign, foreign: 1}
     check(CRUN, {"model": "x", "input": inner, foreign: 1})
     bodies.warnings(CRUN, {"model": "x", "input": inner})
+
+
+def suggested(foreign: str) -> str:
+    """What is suggested for a page whose answer has a field of this name."""
+    schema = {"type": "object", "properties": {foreign: {"type": "string"}}}
+    answers = {"200": {"content": {"application/json": {"schema": schema}}}}
+    pointers = reader.packaged("_skeleton")["pointers"]
+    return "".join(load._shown({}, answers, ".*", *more) for _, _, *more in pointers.values())
 
 
 def described(foreign: str) -> None:
@@ -197,6 +205,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "name a model": sd.spec,
     "check the keys of a document": lambda foreign: tables.check_extensions({"properties": {f"x-{foreign}": 1}}, ""),
     "follow a pointer": lambda foreign: values.find({"a": [1, {}]}, foreign),
+    "suggest a pointer": lambda foreign: suggested("video" * len(foreign) + foreign),
     "quote a description": described,
     "help": messages.help_of,
     **{
