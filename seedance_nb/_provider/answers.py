@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -163,7 +162,7 @@ def id_text(value: Any) -> str:
 
 def is_id(text: str) -> bool:
     """Whether a text can be a task's id: short, without spaces or a key's mask, and no path that leads to another folder. *pure*."""
-    is_quotable = HIDDEN not in text and not any(unicodedata.category(char)[0] in "CZ" for char in text)
+    is_quotable = HIDDEN not in text and " " not in text and text.isprintable()
     return 0 < len(text) <= _LONG_ID and is_quotable and not {".", ".."} & set(re.split(r"[/\\]", text))
 
 

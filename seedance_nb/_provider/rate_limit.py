@@ -135,30 +135,32 @@ class RateLimiter:
 
     async def acquire(self, clock: Clock, sleep: Sleep, due: float = -math.inf) -> float:
         """Wait until a request may go out; that time by `clock`. The seconds given to `sleep` count as passed."""
-        now = clock()
-        if not self._share and not self._waiting and not self.reserve(now):
+        now, is_first = clock(), not self._waiting or due < self._waiting[0][0]
+        if is_first and not self._share and not self.reserve(now):
             return now
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (due, next(self._count), turn))
-        if self._serving is None or self._serving.done():
+        # What is due before all looks, as a paid request, does not wait for their tick.
+        if self._serving is None or self._serving.done() or (is_first and due == -math.inf):
             self._serving = asyncio.create_task(self._serve(clock, sleep))
         return await turn
 
     async def _serve(self, clock: Clock, sleep: Sleep) -> None:
-        now = clock()
+        now, own = clock(), asyncio.current_task()
         try:
-            while self._waiting:
+            while self._waiting and self._serving is own:
                 count, pause = await self._together(self._reserve, now) or (0, _TICK_S)
                 while self._waiting and (count or self._waiting[0][2].done()):
                     turn = heapq.heappop(self._waiting)[2]
                     if not turn.done():  # somebody still waits for it
                         turn.set_result(now)
                         count -= 1
-                if pause:
-                    await sleep(_TICK_S)  # the host may be well again earlier
-                    now = max(clock(), now + _TICK_S)
+                if pause and self._waiting:  # looks share a tick; the host may be well again earlier
+                    step = min(pause, _TICK_S) if self._waiting[0][0] == -math.inf else _TICK_S
+                    await sleep(step)
+                    now = max(clock(), now + step)
         finally:
-            while self._waiting:
+            while self._waiting and self._serving is own:
                 self._waiting.pop()[2].cancel()
 
     def _reserve(self, now: float) -> tuple[int, float]:

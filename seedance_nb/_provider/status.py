@@ -101,9 +101,9 @@ def read_id(table: TaskTable, answer: Any) -> str:
 
 def other_task(table: TaskTable, answer: Any, task_id: str) -> str:
     """The id of another task that a status response names instead of this one, "" if it names none. *pure*."""
-    named = {id_text(find(answer, place + name)) for place in ("", "/data") for name in ("/task_id", "/taskId")}
-    named |= {id_text(find(answer, table.id_pointer))}
-    return "" if task_id in named else max(named)
+    places = (table.id_pointer, "/task_id", "/taskId", "/data/task_id", "/data/taskId")
+    named = {id_text(value) for place in places if (value := find(answer, place)) is not ABSENT}
+    return "" if task_id in named else max(named, default="")
 
 
 def result_urls(answer: Any, pointers: tuple[str, ...]) -> tuple[str, ...]:

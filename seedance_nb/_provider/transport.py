@@ -102,10 +102,11 @@ async def fetch_status(spec: Spec, task_id: str, endpoint: Endpoint, due: float 
 
 
 class _Attempt:
-    """Whether any byte of a request may have left, whether a retry may succeed, through which proxy, and what arrived; `reuses` permits an open connection."""
+    """Whether any byte of a request may have left, whether a retry may succeed, through which proxy, and what arrived; `reuses` permits an open connection, and `is_reused` says that it is one."""
 
     def __init__(self, *, has_left: bool, reuses: bool = False) -> None:
         self.has_left, self.reuses, self.transient, self.proxy = has_left, reuses, True, ""
+        self.is_reused = False
         self.response: httpx.Response | None = None
         self.body, self.bytes = bytearray(), bytearray()
         self.stream: Any = None
@@ -154,6 +155,8 @@ async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: floa
         attempt.body += body or head
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
         response = _answer(request, attempt.response, attempt.body, endpoint, why)
+    if attempt.stream:
+        vars(attempt.stream).pop("read", None)  # other requests use it next
     # Else it holds itself, by its request, until it is searched for.
     attempt.response = attempt.stream = attempt.read = None
     if endpoint.gate:
@@ -197,17 +200,19 @@ def _transport(endpoint: Endpoint, attempt: _Attempt, url: str) -> httpx.AsyncBa
 
 
 @asynccontextmanager
-async def _open_transport(endpoint: Endpoint, gate: RateLimiter) -> AsyncIterator[httpx.AsyncBaseTransport]:
-    """A connection that an earlier free request left open, or a new one; it stays open for the next for some seconds. *network*."""
-    loop = asyncio.get_running_loop()
-    own = gate.idle.pop() if gate.idle else _transport(endpoint, _Attempt(has_left=True), endpoint.base_url)
+async def _lend(own: httpx.AsyncBaseTransport, gate: RateLimiter | None) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """A connection that is closed afterwards; with a `gate` it stays open for the next free request for some seconds. *network*."""
     try:
         yield own
     except BaseException:
         await own.aclose()  # the next may have to go another way
         raise
-    gate.idle.append(own)
-    gate.closing = gate.closing or loop.call_later(_IDLE_S, _close_idle, loop, gate)
+    if gate:
+        gate.idle.append(own)
+        loop = asyncio.get_running_loop()
+        gate.closing = gate.closing or loop.call_later(_IDLE_S, _close_idle, loop, gate)
+    else:
+        await own.aclose()
 
 
 def _close_idle(loop: asyncio.AbstractEventLoop, gate: RateLimiter) -> None:
@@ -223,7 +228,7 @@ async def _respond(spec: Spec, request: Request, url: httpx.URL, endpoint: Endpo
     if spec.auth and endpoint.secret and origin_of(url) == origin_of(_url(endpoint.base_url)):
         headers[spec.auth.header] = spec.auth.prefix + endpoint.secret.reveal()
     waits = {"connect": min(10.0, endpoint.total), "read": 60, "write": 60, "pool": 60}
-    extensions = {"trace": attempt.trace, "timeout": waits}
+    extensions = {"timeout": waits} | ({} if attempt.is_reused else {"trace": attempt.trace})
     content = request.body.encode() or None
     sent = httpx.Request(request.method, url, headers=headers, content=content, extensions=extensions)
     response = await transport.handle_async_request(sent)
@@ -233,19 +238,16 @@ async def _respond(spec: Spec, request: Request, url: httpx.URL, endpoint: Endpo
 
 async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt) -> None:
     """Send the request and read the response into `attempt`. *network*."""
+    gate = endpoint.gate() if attempt.reuses and endpoint.gate else None
     async with asyncio.timeout(endpoint.total):
-        if attempt.reuses and endpoint.gate:
-            try:
-                async with _open_transport(endpoint, endpoint.gate()) as transport:
+        if gate and gate.idle:
+            attempt.is_reused = True
+            with suppress(httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                async with _lend(gate.idle.pop(), gate) as transport:
                     return await _read(spec, request, endpoint, attempt, transport)
-            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-                if attempt.stream:
-                    raise  # else the connection had ended before, and a new one is asked
-                attempt.response, attempt.body = None, bytearray()
-            finally:
-                if attempt.stream:
-                    vars(attempt.stream).pop("read", None)  # other requests use it next
-        async with aclosing(_transport(endpoint, attempt, endpoint.base_url)) as transport:
+            # The connection had ended before, and a new one is used.
+            attempt.response, attempt.body, attempt.is_reused = None, bytearray(), False
+        async with _lend(_transport(endpoint, attempt, endpoint.base_url), gate) as transport:
             return await _read(spec, request, endpoint, attempt, transport)
 
 

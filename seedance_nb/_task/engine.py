@@ -38,7 +38,7 @@ class Engine:
 
     def reset(self) -> None:
         """Drop all work and locks: in a forked child, nothing of its parent's continues."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.claiming = threading.Lock()  # held by whoever claims a row until its flow has started
         self._loop: asyncio.AbstractEventLoop | None = None
         self._following: dict[tuple[str, int], Future[Any]] = {}
@@ -111,10 +111,15 @@ class Engine:
         with self._lock:
             there = self._following.get(key)
             if there is None or there.done():
-                # Finished futures are dropped: they would keep their ledgers open.
-                self._following = {other: future for other, future in self._following.items() if not future.done()}
                 there = self._following[key] = _begun(start(), loop)
+                there.add_done_callback(partial(self._drop, key))
             return there
+
+    def _drop(self, key: tuple[str, int], ended: Future[Any]) -> None:
+        """Forget a future, which would keep its ledger open."""
+        with self._lock:
+            if self._following.get(key) is ended:
+                del self._following[key]
 
     def start(self) -> asyncio.AbstractEventLoop:
         """The loop, which runs from now on. Raises: OSError or RuntimeError if the computer lacks what it needs."""

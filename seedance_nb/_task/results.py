@@ -66,21 +66,19 @@ async def poll(flow: TaskRun, task_id: str, due: float = -math.inf) -> tuple[Tas
     is_about_task = answer.is_success and not answer.page  # else about the call, whatever it says of a state
     if is_about_task and (seen := read_status(flow.spec.task, answer.value, flow.spec.errors, task_id)):
         return seen, answer, ""
-    words = answer.problem or (flow.endpoint.secret.mask if flow.endpoint.secret else str)(said(flow.spec, answer))
+    words = answer.problem or said(flow.spec, answer)
     return None, answer, ": ".join(filter(None, (f"HTTP {answer.status} without a state", words)))
 
 
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
     """The row with this status. *writes ledger*."""
-    hide = flow.endpoint.secret.mask if flow.endpoint.secret else str
     found: dict[str, Any] = {
-        "state": seen.state, "word": sanitize(hide(seen.word)), "outputs": seen.outputs,
-        "error": sanitize(hide(seen.error)), "credits": seen.credits if seen.credits is not None else row.credits,
-        "progress": seen.progress,
+        "state": seen.state, "word": sanitize(seen.word), "outputs": seen.outputs, "error": sanitize(seen.error),
+        "credits": seen.credits if seen.credits is not None else row.credits, "progress": seen.progress,
     }  # fmt: skip
     changes = {name: value for name, value in found.items() if value != getattr(row, name)}
     if seen.reported and seen.state is State.DONE and not row.facts:
-        changes["facts"] = write_facts(MediaFacts(reported=sanitize(hide(seen.reported))))
+        changes["facts"] = write_facts(MediaFacts(reported=sanitize(seen.reported)))
     if seen.state in (State.DONE, State.FAILED):
         changes["finished"] = time.time()
     return await flow.write(row, **changes) if changes else row

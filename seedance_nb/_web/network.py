@@ -80,9 +80,8 @@ class Connection(httpx.AsyncHTTPTransport):
         self._pool: Any = self._new()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response to a request, over a new connection if the last one has ended. *network*. Raises: httpx's errors."""
-        if self._pool.is_closed() or self._pool.has_expired():
-            await self._pool.aclose()
+        """The response to a request, over a new connection if the last one was closed. *network*. Raises: httpx's errors."""
+        if self._pool.is_closed():
             self._pool = self._new()
         return await super().handle_async_request(request)
 

@@ -222,6 +222,51 @@ def test_of_those_that_wait_the_one_due_first_is_next_and_a_submit_before_all_lo
     assert turns([5.0, 3.0, -math.inf, 4.0]) == [-math.inf, 3.0, 4.0, 5.0]
 
 
+def delays(*, is_paid: bool) -> list[float]:
+    """How long each of twenty requests waits that want to go out at odd times, while a hundred tasks always want to be looked at."""
+    world, gate, waited = World(), RateLimiter(20), list[float]()
+
+    async def looks() -> None:
+        while world.now < 30:
+            await gate.acquire(world.clock, world.sleep, world.now)
+            await world.sleep(0.01)
+
+    async def one(at: float) -> None:
+        await world.sleep(at)
+        waited.append(await gate.acquire(world.clock, world.sleep, -math.inf if is_paid else at) - at)
+
+    async def all_of_them() -> None:
+        await world.run([*(asyncio.create_task(looks()) for _ in range(100)),
+                         *(asyncio.create_task(one(5.003 + 1.037 * number)) for number in range(20))])  # fmt: skip
+
+    asyncio.run(all_of_them())
+    return waited
+
+
+def test_a_paid_request_waits_for_the_rate_and_neither_for_looks_nor_for_their_tick() -> None:
+    assert max(delays(is_paid=True)) <= 1 / 20 + 1e-6
+    assert min(delays(is_paid=False)) > 1, "the control: a look waits for the looks before it"
+
+
+@pytest.mark.parametrize("after", [0.1, 1.0, 2.37, 61.003])
+def test_nothing_goes_out_before_retry_after_has_passed(after: float) -> None:
+    world, gate, sent = World(), RateLimiter(20, jitter=lambda: 0.0), list[float]()
+
+    async def one(at: float, due: float) -> None:
+        await world.sleep(at)
+        sent.append(await gate.acquire(world.clock, world.sleep, due))
+
+    async def all_of_them() -> None:
+        world.now = 7.77
+        gate.record(7.7, world.now, good=False, retry_after=after)
+        times = [0.0, 0.01, 0.3, 0.9 * after, 0.999 * after]
+        await world.run([asyncio.create_task(one(at, due)) for at in times for due in (-math.inf, at)])
+
+    asyncio.run(all_of_them())
+    assert min(sent) >= 7.77 + max(1.0, after)
+    assert min(sent) <= 7.77 + max(1.0, after) + 0.25
+
+
 def test_one_that_no_longer_waits_holds_up_nobody() -> None:
     assert turns([1.0, 2.0, 3.0], cancel=1) == [1.0, 3.0]
 
