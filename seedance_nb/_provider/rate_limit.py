@@ -30,12 +30,6 @@ Sleep = Callable[[float], Awaitable[None]]
 _TICK_S, _ROUNDING, _AT_A_TIME = 0.25, 1e-9, 64  # several requests at a time cost half the CPU of one at a time
 
 
-def sleep_until_tick(seconds: float) -> Awaitable[None]:
-    """Sleep for so long, and a second or more until a common tick, which many can wake at."""
-    now = asyncio.get_running_loop().time()
-    return asyncio.sleep(seconds if seconds < 1 else math.ceil((now + seconds) / _TICK_S) * _TICK_S - now)
-
-
 def pause_of(header: str, date: str, now: float) -> float | None:
     """The wait in seconds (0 to 300) that a `Retry-After` header asks for, None if it is not valid; `now` is in Unix seconds. *pure*."""
     header = header.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -24,7 +25,6 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report
-from seedance_nb._provider.rate_limit import sleep_until_tick
 from seedance_nb._session.sender import Routing, Sender
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
@@ -70,7 +70,7 @@ class Session:
     def __init__(self, *, api_key: str | Secret | None = None, base_url: str | None = None, simulate: bool | None = None,
                  budget: float | None = None, ledger: str | Path | None = None, outputs: str | Path | None = None,
                  queue_s: float = 0.8, run_s: float = 3.0, answer_s: float = 120,
-                 sleep: Callable[[float], Awaitable[None]] = sleep_until_tick,
+                 sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
                  clock: Callable[[], float] = time.monotonic, for_one: bool = False) -> None:  # fmt: skip
         key = as_secret(api_key)
         del api_key

@@ -168,7 +168,8 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
     begun = flow.endpoint.clock() - max(0.0, time.time() - (row.accepted or time.time()))
     while row.state in OPEN_STATES:
         passed = flow.endpoint.clock() - begun
-        await flow.endpoint.sleep(wait := next_poll(polls, passed))
+        wait = next_poll(polls, passed)
+        await flow.endpoint.sleep(until_tick(wait, begun + passed))
         due = begun + max(passed + wait, polls.sparse_until)  # before it can be done, others go first
         seen, answer, why = await poll(flow, row.task_id, due)
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
@@ -182,7 +183,7 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
                 back = f"{row.provider} reports {seen.word}, after it had reported {row.word}"
             is_stuck = odd_since is not None and flow.endpoint.clock() - odd_since > _ODD_AFTER_S
             note = _STUCK if is_stuck else back if seen.state is State.QUEUED else ""
-            seen = replace(seen, error="; ".join(filter(None, (seen.error, note))))
+            seen = replace(seen, error="; ".join(filter(None, (seen.error, note)))) if note else seen
         problem = f"the last status check failed: {why}"
         try:
             if seen is not None:
@@ -193,6 +194,12 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
             await flow.tolerate(row, error)
         del seen, answer  # so that they are freed while it sleeps
     return row
+
+
+def until_tick(wait: float, now: float) -> float:
+    """The seconds until the first tick after a wait of a second or more: looks that wake together cost half the CPU. *pure*."""
+    tick = 0.25 if wait < 5 else 0.5  # noqa: PLR2004 - seconds
+    return wait if wait < 1 else math.ceil((now + wait) / tick) * tick - now
 
 
 def must_stop(flow: TaskRun, answer: Answer, row: Row) -> bool:

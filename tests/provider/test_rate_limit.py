@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from seedance_nb._provider.rate_limit import RateLimiter, pause_of, sleep_until_tick
+from seedance_nb._provider.rate_limit import RateLimiter, pause_of
 
 DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
 
@@ -116,23 +116,6 @@ def test_after_a_refusal_a_burst_is_a_tick_of_the_rate() -> None:
     after = [gate.reserve(100.0) for _ in range(10)]
     assert after.index(next(filter(None, after))) == 3
     assert gate.forecast(4, 200.0)[2] == 0.0 < gate.forecast(4, 200.0)[3]
-
-
-@pytest.mark.parametrize(("seconds", "at"), [(5.0, 105.25), (1.0, 101.25), (5.05, 105.25), (0.4, 100.5), (0.0, 100.1)])
-def test_who_sleeps_long_wakes_together_with_others(seconds: float, at: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    slept = list[float]()
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    async def late() -> None:
-        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 100.1)
-        monkeypatch.setattr(asyncio, "sleep", sleep)
-        await sleep_until_tick(seconds)
-        monkeypatch.undo()
-
-    asyncio.run(late())
-    assert slept == [pytest.approx(at - 100.1)]
 
 
 def throughput(

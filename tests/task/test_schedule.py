@@ -1,6 +1,7 @@
 """What a status answer says, and when to look again: pure functions."""
 
 import itertools
+import random
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from seedance_nb import Spec
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.status import read_id, read_status
+from seedance_nb._task.follow import until_tick
 from seedance_nb._task.send import PollSchedule, next_poll
 
 
@@ -102,3 +104,26 @@ def test_a_learned_schedule_asks_less_than_a_fixed_one() -> None:
     learned = schedule(PollSchedule(history=tuple(range(270, 300))), 286)
     fixed = schedule(PollSchedule(), 286)
     assert len(learned) < 0.7 * len(fixed)
+
+
+@pytest.mark.parametrize(
+    ("wait", "at"),
+    [
+        (30.0, 130.5),
+        (5.0, 105.5),
+        (5.4, 105.5),
+        (4.9, 105.0),
+        (1.0, 101.25),
+        (1.15, 101.25),
+        (0.4, 100.5),
+        (0.0, 100.1),
+    ],
+)
+def test_looks_that_wait_long_wake_together(wait: float, at: float) -> None:
+    assert until_tick(wait, 100.1) == pytest.approx(at - 100.1)
+
+
+def test_no_look_is_earlier_than_its_schedule_and_none_more_than_a_quarter_or_a_tenth_later() -> None:
+    chance = random.Random(3)
+    for wait, now in ((chance.uniform(0, 70), chance.uniform(0, 1e6)) for _ in range(10_000)):
+        assert -1e-9 < until_tick(wait, now) - wait <= max(0.25, wait / 10) + 1e-9
