@@ -105,8 +105,7 @@ class _Attempt:
     """Whether any byte of a request may have left, whether a retry may succeed, through which proxy, and what arrived; `reuses` permits an open connection, and `is_reused` says that it is one."""
 
     def __init__(self, *, has_left: bool, reuses: bool = False) -> None:
-        self.has_left, self.reuses, self.transient, self.proxy = has_left, reuses, True, ""
-        self.is_reused = False
+        self.has_left, self.reuses, self.is_reused, self.transient, self.proxy = has_left, reuses, False, True, ""
         self.response: httpx.Response | None = None
         self.body, self.bytes = bytearray(), bytearray()
         self.stream: Any = None

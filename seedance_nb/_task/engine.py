@@ -116,10 +116,9 @@ class Engine:
             return there
 
     def _drop(self, key: tuple[str, int], ended: Future[Any]) -> None:
-        """Forget a future, which would keep its ledger open."""
         with self._lock:
             if self._following.get(key) is ended:
-                del self._following[key]
+                del self._following[key]  # it would keep its ledger open
 
     def start(self) -> asyncio.AbstractEventLoop:
         """The loop, which runs from now on. Raises: OSError or RuntimeError if the computer lacks what it needs."""
