@@ -128,13 +128,12 @@ class RateLimiter:
         return times
 
     async def acquire(self, clock: Clock, sleep: Sleep, due: float = -math.inf) -> float:
-        """Wait until a request may go out; that time by `clock`. The seconds given to `sleep` count as passed."""
+        """Wait until a request may go out; that time by `clock`. One without `due`, as a paid one, does not wait for the tick that looks share. The seconds given to `sleep` count as passed."""
         now, is_first = clock(), not self._waiting or due < self._waiting[0][0]
         if is_first and not self._share and not self.reserve(now):
             return now
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (due, next(self._count), turn))
-        # What is due before all looks, as a paid request, does not wait for their tick.
         if self._serving is None or self._serving.done() or (is_first and due == -math.inf):
             self._serving = asyncio.create_task(self._serve(clock, sleep))
         return await turn
@@ -150,8 +149,7 @@ class RateLimiter:
                         turn.set_result(now)
                         count -= 1
                 if pause and self._waiting:  # looks share a tick; the host may be well again earlier
-                    step = min(pause, _TICK_S) if self._waiting[0][0] == -math.inf else _TICK_S
-                    await sleep(step)
+                    await sleep(step := min(pause, _TICK_S) if self._waiting[0][0] == -math.inf else _TICK_S)
                     now = max(clock(), now + step)
         finally:
             while self._waiting and self._serving is own:

@@ -29,10 +29,10 @@ from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
 from seedance_nb._web.network import CA_HINT, Connection, proxy_for, proxy_problem, trusted_certificates
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
-_MOST_HOPS, _IDLE_S, _SHOWN = 3, 10.0, 1000
+_MOST_HOPS, _IDLE_S = 3, 10.0
+_SHOWN, _LONGEST = 1000, 8192  # characters of a text that are shown, and that are made safe for it
 _Fetched = tuple[Answer | None, str]  # the response, or None and the reason
 _url = functools.lru_cache(1024)(httpx.URL)
-_LONGEST = 8192  # characters of a text that are made safe to show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

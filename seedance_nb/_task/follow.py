@@ -168,8 +168,7 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
     begun = flow.endpoint.clock() - max(0.0, time.time() - (row.accepted or time.time()))
     while row.state in OPEN_STATES:
         passed = flow.endpoint.clock() - begun
-        wait = next_poll(polls, passed)
-        await flow.endpoint.sleep(until_tick(wait, begun + passed))
+        await flow.endpoint.sleep(until_tick(wait := next_poll(polls, passed), begun + passed))
         due = begun + max(passed + wait, polls.sparse_until)  # before it can be done, others go first
         seen, answer, why = await poll(flow, row.task_id, due)
         gone = seen is None and answer is not None and must_stop(flow, answer, row)

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -50,16 +51,14 @@ class PollSchedule:
 def next_poll(polls: PollSchedule, elapsed: float) -> float:
     """Seconds from `elapsed` (seconds since the task was accepted) until the next status check. *pure*."""
     # Early checks catch quick refusals; then few until 0.85 of the fastest earlier task, then one per 2 % of their median.
-    early = next((at for at in polls.early if at > elapsed + 0.001), None)
+    early = next((at - elapsed for at in polls.early if at > elapsed + 0.001), math.inf)
     regular = polls.every
     if due := polls.sparse_until:
         durations = sorted(polls.history[-30:])
-        regular = max(0.02 * durations[len(durations) // 2], polls.floor)
-        if elapsed < due:
-            regular = min(30.0, max(due - elapsed, polls.floor))
+        regular = min(30.0, due - elapsed) if elapsed < due else 0.02 * durations[len(durations) // 2]
     if elapsed > polls.late:
         regular = max(regular, 60)
-    return max(regular if early is None else min(regular, early - elapsed), polls.floor)
+    return max(min(regular, early), polls.floor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
