@@ -1,6 +1,5 @@
 """A kernel that may be killed: what it does, in a process that was forked from one with everything imported."""
 
-import asyncio
 import contextlib
 import multiprocessing
 import os
@@ -13,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
+from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._form import form  # noqa: F401 - what a first use would import
@@ -24,10 +24,6 @@ from seedance_nb._simulator import app  # noqa: F401 - what a first use would im
 from seedance_nb._task import follow
 
 KEY = "ak_canary_0123456789abcdefghijklmnop"
-
-
-async def soon(seconds: float) -> None:
-    await asyncio.sleep(min(0.02, seconds / 100))
 
 
 def kernels() -> ForkServerContext:
@@ -46,7 +42,7 @@ def session_at(url: str, folder: Path, **more: Any) -> sd.Session:
         base_url=url,
         ledger=folder / "ledger.sqlite3",
         outputs=folder / "outputs",
-        **{"sleep": soon, **more},
+        **{"sleep": short, **more},
     )
 
 

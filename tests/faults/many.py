@@ -27,6 +27,7 @@ from faults import child
 from faults.server import CREATE, Exchange, FaultServer, charge, says, serving, tell
 from faults.shapes import PRO
 from support.postgres import PostgresServer, postgres
+from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._ledger import postgres as module
@@ -48,7 +49,7 @@ def kernel(provider: str, ledger: str, folder: Path, intents: int, budget: float
     os.environ.pop("CI", None)
     module._LEASE_S = LEASE_S
     session = sd.Session(
-        api_key=child.KEY, base_url=provider, ledger=ledger, outputs=folder, budget=budget, sleep=child.soon
+        api_key=child.KEY, base_url=provider, ledger=ledger, outputs=folder, budget=budget, sleep=short
     )
     order = list(range(intents))
     random.Random(seed).shuffle(order)

@@ -21,6 +21,7 @@ from faults.server import serving
 from faults.shapes import CRUN
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+from support.waiting import TICK_S
 
 import seedance_nb as sd
 
@@ -47,7 +48,7 @@ assert follow.unattended_reason
 follow.unattended_reason = str  # as in a notebook with a person in front of it
 
 async def quick(seconds):
-    await asyncio.sleep(min(0.01, seconds / 100))
+    await asyncio.sleep(0 if seconds <= {TICK_S} else min(0.01, seconds / 100))
 
 inspect.unwrap(Session.__init__).__kwdefaults__["sleep"] = quick
 MODEL, FIELDS = {CRUN.model!r}, { ({name: value for name, value in CRUN.fields.items() if name != "prompt"})!r}

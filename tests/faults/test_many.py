@@ -13,6 +13,7 @@ from faults import child
 from faults.many import PRICE, kernel, naive, notes, run, world
 from faults.server import STATUS, FaultServer, tell
 from support.postgres import PostgresServer
+from support.waiting import short
 
 import seedance_nb as sd
 
@@ -39,7 +40,7 @@ def test_kernels_and_the_server_are_killed_and_every_intent_is_charged_once_with
     assert end.states["running"] + end.states["queued"] + end.states["outcome unknown"] <= 12
     assert end.states["running"] + end.states["queued"] <= sum(end.charges.values())
     provider.plans[STATUS] = [(tell("done"),)]
-    session = sd.Session(api_key=child.KEY, base_url=provider.url, ledger=url, outputs=tmp_path, sleep=child.soon)
+    session = sd.Session(api_key=child.KEY, base_url=provider.url, ledger=url, outputs=tmp_path, sleep=short)
     for row in session.ledger.rows():
         if row.task_id:
             assert session.task(row.name).wait(60).path.exists()  # one that a killed kernel left behind, too

@@ -18,7 +18,7 @@ from faults.server import CREATE, STATUS, FaultServer, charge, serving, tell
 from faults.shapes import CRUN
 from support.claims import backend, claim
 from support.postgres import PostgresServer
-from support.waiting import until
+from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._check.price import Estimate
@@ -63,7 +63,7 @@ def expire(ledger: Ledger) -> None:
 
 def session_at(provider: FaultServer, url: str, folder: Path, **more: Any) -> sd.Session:
     return sd.Session(
-        api_key=child.KEY, base_url=provider.url, ledger=url, outputs=folder / "o", **{"sleep": child.soon, **more}
+        api_key=child.KEY, base_url=provider.url, ledger=url, outputs=folder / "o", **{"sleep": short, **more}
     )
 
 

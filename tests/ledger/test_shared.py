@@ -9,7 +9,7 @@ import pytest
 from faults import child
 from faults.server import CREATE, STATUS, Exchange, FaultServer, accept, charge, refuse, says, serving, tell
 from faults.shapes import CRUN
-from support.waiting import until
+from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import Row, State
@@ -24,7 +24,7 @@ def server(made: tuple[sd.Session, sd.Video]) -> Iterator[FaultServer]:
 def session_at(server: FaultServer, ledger: Path, **more: Any) -> sd.Session:
     folder = ledger.absolute().parent
     return sd.Session(
-        api_key=child.KEY, base_url=server.url, ledger=ledger, outputs=folder / "o", **{"sleep": child.soon, **more}
+        api_key=child.KEY, base_url=server.url, ledger=ledger, outputs=folder / "o", **{"sleep": short, **more}
     )
 
 
