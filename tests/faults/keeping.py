@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from faults.media_server import MediaServer
+from support.waiting import short
 
 from seedance_nb._check.check import approve
 from seedance_nb._document.load import spec
@@ -20,10 +21,6 @@ from seedance_nb._web.download import Bounds
 MODEL = "crun/seedance-2.0-fast-r2v"
 FIELDS: dict[str, Any] = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4}
 TOTAL_S = 3.0
-
-
-async def short(_: float) -> None:
-    await asyncio.sleep(0.005)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from conftest import FIELDS, MODEL
-from faults.keeping import short
 from support.clips import provider_bytes
 from support.provider import CREATE, Provider
 from support.tunnel import Authority, Front, Proxy, running
+from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State

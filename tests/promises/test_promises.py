@@ -15,7 +15,7 @@ import pytest
 from IPython.core.ultratb import VerboseTB
 from support.clips import provider_bytes
 from support.provider import Provider
-from support.waiting import until
+from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
@@ -32,10 +32,6 @@ FIELDS: dict[str, Any] = {
     "resolution": "480p",
 }
 CANARY = "ak_canary_0123456789abcdefghijklmnop"
-
-
-async def short(_: float) -> None:
-    await asyncio.sleep(0.01)
 
 
 @pytest.fixture

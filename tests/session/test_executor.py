@@ -1,5 +1,6 @@
 """A sweep whose requests are sent and followed by the workers of an executor: once each, without a key on the way."""
 
+import inspect
 import multiprocessing
 import os
 import pickle
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from support.provider import CREATE, Provider
-from support.waiting import until
+from support.waiting import short, short_sleeps, until
 
 import seedance_nb as sd
 
@@ -25,12 +26,13 @@ SHARED: dict[str, Any] = {"resolution": "480p", "duration": 4}
 def paying(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
     monkeypatch.setenv("CRUN_API_KEY", KEY)
     monkeypatch.setenv("CRUN_BASE_URL", provider.url)
+    monkeypatch.setitem(inspect.unwrap(sd.Session.__init__).__kwdefaults__, "sleep", short)
     return provider
 
 
 @pytest.fixture
 def processes() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), short_sleeps) as executor:
         yield executor
 
 

@@ -17,6 +17,7 @@ import seedance_nb as sd
 from seedance_nb._ledger.row import State
 from seedance_nb._notebook.storyboard import Storyboard
 from seedance_nb._provider.rate_limit import RateLimiter
+from seedance_nb._session import batch as batch_module
 from seedance_nb._session.batch import Batch, destination, item_of
 from seedance_nb._session.rehearsal import Rehearsal, rehearse
 
@@ -56,6 +57,7 @@ class Day:
         self.made = made
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio, "to_thread", self.at_once)
+            patch.setattr(batch_module, "_TICK_S", seconds / 200)  # a batch looks at its tasks as often in a long day
             patch.setattr(made._session.sender, "send", self.send)
             patch.setattr(made, "_estimate", self.priced)
             if isinstance(made, Storyboard):

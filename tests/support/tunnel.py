@@ -137,6 +137,7 @@ class Front(_Listener):
 
     def serve(self, line: socket.socket) -> None:
         with self._context.wrap_socket(line, server_side=True) as inside:
+            self._open.append(inside)  # it has the connection of `line` from here on
             self.handshakes += 1
             if self.cut:
                 inside.recv(1)

@@ -1,6 +1,7 @@
 """Waiting in tests without waiting long, and what stands where a cell's output is."""
 
 import asyncio
+import inspect
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from typing import Any
 
 import ipywidgets
 
+import seedance_nb as sd
+
 TICK_S = 0.25
 """At a host in trouble the rate limiter sleeps hundreds of them in a row, each of which counts as passed."""
 
@@ -20,6 +23,12 @@ TICK_S = 0.25
 async def short(seconds: float) -> None:
     """Stands for a sleep: a hundredth of it, of a tick of the rate limiter nothing, and a status check is never waited for longer than 20 ms."""
     await asyncio.sleep(0 if seconds <= TICK_S else min(0.02, seconds / 100))
+
+
+def short_sleeps() -> None:
+    """For a process of a test: its sessions sleep so unless they are given something else."""
+    defaults = inspect.unwrap(sd.Session.__init__).__kwdefaults__
+    defaults["sleep"] = short
 
 
 def until(true: Callable[[], Any]) -> None:
