@@ -335,7 +335,7 @@ def takes(source: Task | Row | Document, n: int, /, *, budget: float | None = No
         if (row := source.row).is_forgotten:
             text = f"{row.name} was forgotten, so its request cannot be sent again. Nothing was sent."
             raise SeedanceError(text, charged=None)
-        source = _default(simulate=simulate).sender.spec_of(row)
+        source = source._spec  # noqa: SLF001 - also one of a file, which this session may not know
         fields = merged(read_json(row.body), build_body(source, fields))
     table = {"take": range(1, n + 1)}
     return sweep(source, table, budget=budget, concurrency=concurrency, simulate=simulate, **fields)

@@ -1,6 +1,7 @@
 """The table of tasks, and values that a person reads as the last line of a cell."""
 
 import copy
+import json
 import pickle
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 import seedance_nb as sd
 from seedance_nb._base.html import escape
 from seedance_nb._base.problem import Problems
+from seedance_nb._document.reader import packaged
 
 MODEL = "crun/seedance-1.0-pro-t2v"
 
@@ -73,6 +75,16 @@ def test_a_row_leads_to_its_task(made: tuple[sd.Session, sd.Video]) -> None:
     assert copy.copy(row) == pickle.loads(pickle.dumps(row)) == row  # noqa: S301
     with sd.simulate():
         assert [one.take for one in sd.takes(sd.submit(MODEL, prompt="A hen").row, 2).items] == [1, 2]
+
+
+def test_takes_of_a_task_whose_model_is_a_file_need_the_file_only_once(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(json.dumps(packaged(MODEL)), encoding="utf-8")
+    name = sd.submit(file, simulate=True, prompt="A fox", duration=2).wait().task
+    with pytest.raises(sd.SeedanceError, match=r"sd\.task\(name, document=…\)"):
+        sd.takes(sd.tasks()[0], 2)
+    task = sd.task(name, document=file)
+    assert [one.take for one in sd.takes(task, 2).items] == [1, 2]
 
 
 def test_no_problems_are_said_in_words_and_problems_one_by_one() -> None:
