@@ -24,7 +24,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -397,7 +397,7 @@ def built_in(one: Contender, schema: dict[str, Any]) -> float:
     gc.collect()
     begun = time.process_time()
     try:
-        with redirect_stdout(io.StringIO()):  # what the others print
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # what the others print
             one.widget(one.build(sd.spec(own) if type(one) is Ours else own))
         return (time.process_time() - begun) * 1000
     finally:
