@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
@@ -175,8 +175,7 @@ def operations_text(operations: tuple[Operation, ...]) -> str:
     return (", ".join(map(str, operations[:_MOST_LISTED])) or "none") + more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Auth:
+class Auth(NamedTuple):
     """How a key is sent: the name of a header and the text before the key."""
 
     header: str

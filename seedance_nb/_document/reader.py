@@ -47,8 +47,7 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
         return dict(source), ""
     value, file = _value_of(source)
     if isinstance(source, Path):
-        value = _with_files(value, source)
-        check_size(value if "x-files" in value else None, file, _MOST_VALUES)
+        check_size(value := _with_files(value, source), file, _MOST_VALUES)
     return value, file
 
 

@@ -19,15 +19,13 @@ from seedance_nb._check.check import build_body, masked, only_value
 from seedance_nb._document import load
 from seedance_nb._document.operations import FORMS, is_json
 from seedance_nb._document.reader import packaged
-from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._document.spec import Spec, named_fields, plain_of
 from seedance_nb._form.labels import plain
 from seedance_nb._web.regular_files import write
 
 FILLS = "\0"  # mark before and after a part that a shell would replace, such as `$HOME`
 _OPTIONS = packaged("_curl")
-_PATTERNS: dict[str, re.Pattern[str]] = {
-    name: re.compile(text.replace("{fills}", _OPTIONS["fills"])) for name, text in _OPTIONS["patterns"].items()
-}
+_PATTERNS: dict[str, re.Pattern[str]] = {name: re.compile(text) for name, text in _OPTIONS["patterns"].items()}
 _STARTS = {"label": (".", "."), "matrix": (";", ";"), "simple": ("", ",")}  # of a parameter, and between its parts
 WIDTH = 88
 PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
@@ -135,13 +133,13 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     path = re.sub(r"\{([^{}]*)\}", lambda name: at["path"].get(name[1], name[0]), spec.path)
     query = "&".join(filter(None, at["query"].values()))
     path += f"?{query}" if query else ""
-    base = f'"${_variable(spec.base_env, "BASE_URL")}"'
+    base = f'"${spec.base_env or "BASE_URL"}"'
     url = _quoted(spec.server + path) if spec.server else base + (_quoted(path) if path else "")
     lines = [f"curl --request {_quoted(spec.method.upper(), bare=True)} {url}"]
     lines += ["--globoff"] * bool(re.search(r"[\[{]", spec.server + path))
     if spec.auth is not None:
         head = f"{spec.auth.header}: {spec.auth.prefix}"
-        variable = f"${_variable(spec.key_env, 'API_KEY')}"
+        variable = f"${spec.key_env or 'API_KEY'}"
         quoted = f'"{head}{variable}"' if _PATTERNS["unquoted"].fullmatch(head) else f'{_quoted(head)}"{variable}"'
         lines.append(f"--header {quoted}")
     return " \\\n  ".join([*lines, *options, *_body_options(spec, body)])
@@ -174,7 +172,8 @@ def _body_options(spec: Spec, body: Any) -> Iterator[str]:
     elif kind in FORMS and isinstance(body, dict):
         for name, value in body.items():
             schema = find(spec.body, f"/properties{to_pointer((name,))}")
-            mark = "@" if "binary" in (find(schema, "/format"), find(schema, "/items/format")) else ""
+            view = plain_of(schema, spec.body.get("$defs", {})) if isinstance(schema, dict) else {}
+            mark = "@" if "binary" in (view.get("format"), find(view, "/items/format")) else ""
             option = "--data-urlencode" if kind == FORMS[1] else "--form" if mark else "--form-string"
             for one in value if isinstance(value, list) else [value]:
                 yield f"{option} {_quoted(f'{name}={mark}{plain(one)}')}"
@@ -209,7 +208,7 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     line = f"{call}({', '.join(arguments)})"
     if len(line) > WIDTH or "\n" in line:
         line = "\n".join([f"{call}(", *(f"    {argument}," for argument in arguments), ")"])
-    if spec.task and _PATTERNS["variable"].fullmatch(spec.key_env):
+    if spec.task and spec.key_env:
         comments.append(f"# The key is read from {spec.key_env}; without one this runs on the simulator.")
     return "\n".join(["import seedance_nb as sd", "", *comments, line])
 
@@ -232,10 +231,6 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
         else:
             fields[name] = value
     return fields, extra
-
-
-def _variable(name: str, default: str) -> str:
-    return name if _PATTERNS["variable"].fullmatch(name) else default
 
 
 def _quoted(text: str, *, bare: bool = False) -> str:

@@ -73,7 +73,8 @@ class Form:
         groups = [one for one in (self._root, *self._root.children) if one.path in ((), spec.inputs) and one.help]
         notices = Html("<div>{}</div>").each(filter(None, [notice, *map(help_html, groups)]))
         top = self._factory.html(css() + notices, "sdn-known" if notices else "sdn-style")
-        self.widget = StaticBox([top, *fields], self._factory.layout, "sdn", "sdn-form", static=self._static)
+        self.widget = StaticBox([top, *fields], self._factory.layout, "sdn", "sdn-form",
+                                static=lambda: (repr(self), request_html(json_text(self.shown()))))  # fmt: skip
 
     @property
     def values(self) -> dict[str, Any]:
@@ -297,9 +298,6 @@ class Form:
             self.widget.children += (self._summary, self._jump_box)
         elif self._summary is not None:
             self._summary.value, self._jump_box.children = text, buttons
-
-    def _static(self) -> tuple[str, Html]:
-        return repr(self), request_html(json_text(self.shown()))
 
     def __repr__(self) -> str:
         return f"Form for {self.spec.name}: {json_text(self.shown())}"

@@ -221,11 +221,8 @@ def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], v
             found: Any = {"validator": key, "validator_value": groups, "instance": ABSENT, "path": path}
             yield ValidationError(message, schema=schema, **found)
     elif len(candidates) > 1 and not isinstance(value, dict | list):
-        every = [words_for(str(one.validator), value, one.validator_value, {}, one.message)
-                 for found in candidates for one in found[:1]]  # fmt: skip
-        yield ValidationError(
-            f"fits no alternative: {'; or '.join(dict.fromkeys(every))}", validator=key, instance=value
-        )
+        every = [words_for(str(one.validator), value, one.validator_value, {}, one.message) for one, *_ in candidates]
+        yield ValidationError(f"fits no alternative: {'; or '.join(every)}", validator=key, instance=value)
     else:
         nearest = min(candidates, key=lambda found: _badness(found, value))
         places = set.intersection(*({(*error.path, error.validator) for error in found} for found in candidates))

@@ -58,6 +58,8 @@ def modernise(schema: dict[str, Any]) -> None:
                 schema[key] = {**some, **schema.get(key, {})}
     if "example" in schema:
         schema.setdefault("examples", [schema.pop("example")])
+    if schema.get("contentMediaType") == "application/octet-stream" and "contentEncoding" not in schema:
+        schema.setdefault("format", "binary")  # as OpenAPI 3.0 called it
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(schema.get(exclusive), bool) and schema.pop(exclusive) and bound in schema:
             schema[exclusive] = schema.pop(bound)

@@ -252,7 +252,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/labels:help_html": lambda w: [labels.help_html(field(w, kind)) for kind in ("items", "text", "map")],
     "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
     "_form/labels:markdown_html": lambda w: labels.markdown_html(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
-    "_form/form:_static": lambda w: form.Form._static(SimpleNamespace(shown=lambda: {w: w}))[1],  # type: ignore[arg-type]
     "_form/form:css": lambda _: form.css(),
     "_form/controls/text_list:_label": lambda w: text_list._label(w, said(w).problems),
     "_form/controls/text_list:thumb_html": lambda w: [text_list.thumb_html(f"https://{w}", "image"), text_list.thumb_html(w, w)],

@@ -34,7 +34,7 @@ import yaml
 from comm.base_comm import BaseComm
 
 import seedance_nb as sd
-from seedance_nb._form.model.fields import own_fields, tree
+from seedance_nb._form.model.fields import children_of, tree
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -382,7 +382,7 @@ def as_json(schemas: list[dict[str, Any]]) -> None:
         types = field.shape.view.get("type", "no type")
         why[f"{types}{f' with {chr(44).join(keys)}' if keys else ''}"] += field.kind == "json"
         if depth < 6:
-            for child in (*field.children, *(own_fields(field) if field.kind == "object" else ())):
+            for child in (*field.children, *(children_of(field.shape, (), [0]) if field.kind == "object" else ())):
                 count(child, depth + 1)
 
     for schema in schemas:

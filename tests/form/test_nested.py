@@ -1,9 +1,13 @@
 """Fields inside fields: what each keyword becomes, that every value survives, and that each problem is shown where it belongs."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+import ipywidgets
 import pytest
+from support.schemas import api
 
 import seedance_nb as sd
 from seedance_nb._base.values import ABSENT
@@ -564,3 +568,49 @@ def test_a_value_that_fits_no_alternative_is_told_about_all_of_them() -> None:
     assert (
         problem.message == 'fits no alternative: must be one of s, m; got "zz"; or does not match the pattern ^[0-9]+$'
     )
+
+
+def walk(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)
+
+
+FILES: list[
+    tuple[str, dict[str, Any], Any]
+] = [  # what a chosen file becomes: its name for curl, Base64, or nothing in a text of JSON
+    ("multipart/form-data", {"format": "binary"}, "a.png"),
+    ("multipart/form-data", {"contentMediaType": "application/octet-stream"}, "a.png"),
+    ("multipart/form-data", {"anyOf": [{"type": "string", "format": "binary"}, {"type": "null"}]}, "a.png"),
+    ("multipart/form-data", {"contentEncoding": "base64", "contentMediaType": "image/png"}, "AAH/"),
+    ("application/json", {"format": "byte"}, "AAH/"),
+    ("application/json", {"contentEncoding": "base64"}, "AAH/"),
+    ("application/json", {"format": "binary", "description": "The picture, Base64 encoded."}, "AAH/"),
+    ("application/json", {"format": "binary"}, None),
+    ("application/json", {"contentMediaType": "application/json"}, None),
+]
+
+
+@pytest.mark.parametrize(("kind", "keys", "value"), FILES)
+def test_a_field_of_a_file_has_a_button_that_chooses_one(kind: str, keys: dict[str, Any], value: Any) -> None:
+    field = keys if "anyOf" in keys else TEXT | keys
+    document = api("3.1.0", {"type": "object", "properties": {"file": field}})
+    content = document["paths"]["/make"]["post"]["requestBody"]["content"]
+    content[kind] = content.pop("application/json")
+    form = sd.form(document)
+    choosers = [one for one in walk(form.widget) if isinstance(one, ipywidgets.FileUpload)]
+    assert len(choosers) == (value is not None)
+    for chooser in choosers:
+        chooser.value = (
+            {
+                "name": "a.png",
+                "type": "image/png",
+                "size": 3,
+                "content": memoryview(b"\0\1\xff"),
+                "last_modified": datetime.now(UTC),
+            },
+        )
+        assert (form.values, form.problems, chooser.value) == ({"file": value}, (), ())
+        assert ("=@a.png'" in form.to_curl()) == (value == "a.png")
+        form.values = {}
+        assert form.values == {}

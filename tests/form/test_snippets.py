@@ -121,11 +121,12 @@ def test_what_a_document_writes_cannot_reach_the_shell(fake_curl: Path) -> None:
         "security": [{"k": []}],
         "components": {"securitySchemes": {"k": {"type": "apiKey", "in": "header", "name": 'x"; touch pwned; "'}}},
         "paths": {"/a'b": {"post": {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}}},
-        "x-env": {"key": "A_KEY; touch pwned"},
     }
     told = given_to_curl(to_curl(sd.spec(document), {"a": 1}), fake_curl)
     assert told[2:6] == ["https://e.com/$(touch pwned)/{x}/a'b", "--globoff", "--header", 'x"; touch pwned; ": ']
     assert not Path("pwned").exists()
+    with pytest.raises(sd.SpecError, match="does not match"):
+        sd.spec(document | {"x-env": {"key": "A_KEY; touch pwned"}})
 
 
 def test_where_the_document_names_no_server_the_shell_is_asked_for_one() -> None:

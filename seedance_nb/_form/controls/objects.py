@@ -12,7 +12,7 @@ from seedance_nb._base.values import ABSENT, shorten, to_pointer
 from seedance_nb._check.check import masked_in
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, OnChange, WidgetFactory
 from seedance_nb._form.labels import FieldStatus, error_html, label_html
-from seedance_nb._form.model.fields import Field, conditional_fields, own_fields, rest_of, start_of
+from seedance_nb._form.model.fields import Field, children_of, conditional_fields, rest_of, start_of
 from seedance_nb._form.model.shape import with_property
 
 _OPEN_LEVELS = 2  # number of levels of objects that are open at first: a recursive schema would have no end
@@ -121,7 +121,7 @@ class ObjectControl(Compound):
     def _fields_box(self) -> Any:
         if self._body is None:
             with self._factory.deeper():
-                parts = self._add(own_fields(self.field))
+                parts = self._add(children_of(self.field.shape, (), [0]))
             self._body = self._factory.box(W.VBox, [*parts, *self.add_fold()], "sdn-fields")
             self._show_parts()
             names = [field.path[-1] for _, field in self.advanced]

@@ -1,6 +1,7 @@
 """The controls of single values, alternatives (`oneOf`, `anyOf`) and nullable values; a label has its help and errors."""
 
 import json
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, is_number
+from seedance_nb._document.operations import is_json
 from seedance_nb._document.reader import packaged
 from seedance_nb._form.controls.base import Change, Control, mark, silence, toggle
 from seedance_nb._form.controls.objects import BareControl
@@ -24,11 +26,22 @@ class TextControl(Control):
     """A line or box of text. The value is exactly what is typed; an empty one is absent unless required."""
 
     def _build(self) -> Any:
-        prose = self.field.kind in ("prose", "json")
+        view, prose = self.field.shape.view, self.field.kind in ("prose", "json")
         self.live, self.eager = prose, self.field.kind == "text"
-        shape = "json" if self.field.kind == "json" else self.field.shape.view.get("format")
+        shape = "json" if self.field.kind == "json" else view.get("format")
         hint = packaged("_form")["hints"].get(shape, "") if self.field.example is ABSENT else plain(self.field.example)
-        return self._make(W.Textarea if prose else W.Text, placeholder=hint, continuous_update=prose)
+        text = self._make(W.Textarea if prose else W.Text, placeholder=hint, continuous_update=prose)
+        self._by_name = shape == "binary" and not is_json(self._factory.spec.content_type)
+        says = str(view.get("description" if shape == "binary" else "contentEncoding")).lower()
+        if not (self._by_name or shape == "byte" or "base64" in says):
+            return text
+        self._files = self._factory.make(W.FileUpload, "sdn-file", icon="upload", on=self._on_files)
+        return self._factory.box(W.HBox, [text, self._files], "sdn-nullable")
+
+    def _on_files(self, files: Sequence[dict[str, Any]]) -> None:
+        for file in files:  # one, which the button forgets, so that no notebook saves it
+            self._files.value = ()
+            self.label_widget.value = file["name"] if self._by_name else b64encode(file["content"]).decode()
 
     def _read(self, shown: str) -> None:
         self._accept(self._value_of(shown))
@@ -42,10 +55,10 @@ class TextControl(Control):
     def _display(self, value: Any) -> None:
         if self.field.kind == "json" and isinstance(value, str) and self._value_of(value) != value:
             value = json.dumps(value, ensure_ascii=False)  # it would be read as another value
-        self.widget.value = "" if value is ABSENT else plain(value)
+        self.label_widget.value = "" if value is ABSENT else plain(value)
 
     def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
-        return FieldStatus(problems, len(self.widget.value) if self.field.kind == "prose" else None)
+        return FieldStatus(problems, len(self.label_widget.value) if self.field.kind == "prose" else None)
 
 
 class PasswordControl(Control):

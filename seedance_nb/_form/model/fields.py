@@ -152,10 +152,6 @@ def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | No
                  for name in shown_order(shape.view))  # fmt: skip
 
 
-def own_fields(field: Field) -> tuple[Field, ...]:
-    return children_of(field.shape, (), [0])
-
-
 def conditional_fields(field: Field, value: Any) -> tuple[Field, ...]:
     """The conditional fields that apply to this value, and any other that has a value. *pure*."""
     own, fields = properties_of(field.shape.view), {}
