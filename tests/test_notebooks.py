@@ -21,8 +21,17 @@ def prepare():
     import inspect, secrets, socket, sys
     from pathlib import Path
     from seedance_nb import Session
+    from seedance_nb._media import sandbox
 
-    inspect.unwrap(Session.__init__).__kwdefaults__.update(queue_s=0, run_s=0)
+    sys.path.insert(0, {tests!r})
+    from support.children import forking
+    from support.waiting import short
+
+    sys.path.remove({tests!r})
+    if sys.platform == "linux":
+        sandbox.forking = forking()
+        sandbox.subprocess = sandbox.forking.__enter__()
+    inspect.unwrap(Session.__init__).__kwdefaults__.update(queue_s=0, run_s=0, sleep=short)
     real, hosts, keys = secrets.token_hex, Path({hosts!r}), Path({keys!r})
 
     def token_hex(size=None):
@@ -46,7 +55,7 @@ def prepare():
 prepare()
 del prepare
 """
-"""What runs in the kernel first: the simulator's tasks do not wait, there is no network, and random keys are written down."""
+"""What runs in the kernel first: nothing waits, media is read in forked children, there is no network, and random keys are written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +111,7 @@ def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     for name in ("beside", "private", "temporary", "home/ipython/profile_default/startup"):
         (folder / name).mkdir(parents=True)
     private, errors, exercises = folder / "private", list[Any](), dict[str, tuple[str, str]]()
-    startup = STARTUP.format(hosts=str(private / "hosts"), keys=str(private / "keys"))
+    startup = STARTUP.format(tests=str(ROOT / "tests"), hosts=str(private / "hosts"), keys=str(private / "keys"))
     (folder / "home/ipython/profile_default/startup/quick.py").write_text(startup)
     (folder / "beside/book.ipynb").touch()
     with pytest.MonkeyPatch.context() as patch:
