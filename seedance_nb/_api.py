@@ -294,7 +294,7 @@ def sweep(document: Document | Sequence[Document], table: Any, /, *, budget: flo
       document: a model, or a list of models, as other functions take them.
       table: a dict of lists, such as `{"prompt": ["A fox", "A hen"], "duration": [4, 8]}`, for every combination; or rows: a
         list of dicts, a pandas DataFrame, or the path of a CSV file, whose empty cells are left out. Names are the model's
-        fields, and `take`: equal rows are one task, unless their takes differ.
+        fields, and `take`: equal rows are one task, unless their takes differ. A row's `model` is one of several models.
       budget: as in `sd.submit`.
       concurrency: the most tasks that are unfinished at the same time; None for no limit.
       executor: where to send and follow them, such as a `ProcessPoolExecutor` or Dask's `client.get_executor()`. Workers use

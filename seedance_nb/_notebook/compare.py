@@ -172,10 +172,11 @@ class Sweep(ShownBatch):
         if twice := [name for row in rows for name in row if name in shared]:
             raise errors.argument_error(twice[0], "was passed twice, in the table and by name", shared[twice[0]])
         for spec in models:
-            place, fields = destination(session, spec), fields_by_name(spec)
-            types = {"take": ("integer",), **{name: field.shape.types for name, field in fields.items()}}
-            for row in rows:
-                values = {name: one.item() if getattr(one, "shape", None) == () else one for name, one in row.items()}
+            place, others = destination(session, spec), [one.name for one in models if one is not spec]
+            types = {"take": ("integer",), **{name: one.shape.types for name, one in fields_by_name(spec).items()}}
+            for row in (one for one in rows if one.get("model") not in others):
+                own = [pair for pair in row.items() if pair != ("model", spec.name)]
+                values = {name: one.item() if getattr(one, "shape", None) == () else one for name, one in own}
                 if isinstance(table, str | Path) or hasattr(table, "notna"):
                     values = {name: typed(value, types.get(name, ("string",))) for name, value in values.items()}
                 labels, request = {"model": spec.name, **values} if models[1:] else values, {**shared, **values}

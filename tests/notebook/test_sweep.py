@@ -336,6 +336,41 @@ def test_a_failure_takes_the_place_of_its_video_and_cancels_nothing(session: sd.
     assert len(paying.charges) == 3
 
 
+def test_a_row_may_choose_one_of_the_models_and_has_the_fields_of_that_one_alone(session: sd.Session) -> None:
+    rows: list[dict[str, Any]] = [
+        {"model": OTHER, "prompt": "A fox", "ratio": "16:9"},
+        {"model": MODEL, "prompt": "A hen", "aspect_ratio": "16:9"},
+        {"prompt": "A hare"},
+    ]
+    made = Sweep(session, [MODEL, OTHER], rows, {"resolution": "480p"})
+    assert [(item.name, item.labels["prompt"]) for item in made.items] == [
+        (MODEL, "A hen"), (MODEL, "A hare"), (OTHER, "A fox"), (OTHER, "A hare"),
+    ]  # fmt: skip
+    assert [item.labels["model"] for item in made.items] == [MODEL, MODEL, OTHER, OTHER]
+    assert not any(item.problems for item in made.items)
+    again = Sweep(session, [MODEL, OTHER], [dict(item.labels) for item in made.items], {"resolution": "480p"})
+    assert [item.intent for item in again.items] == [item.intent for item in made.items]
+
+
+def test_what_failed_is_sent_again_alone_as_another_take(session: sd.Session, paying: Provider) -> None:
+    """A failed task keeps its place, so the same call never pays for it twice; its rows make the sweep of the second try."""
+    paying.on_status = ["failed"]
+    table = {"prompt": ["A fox", "A hen"], "duration": [4, 5]}
+    swept(session, {"prompt": ["A fox"], "duration": [5]}, resolution="480p").run(confirm=True)
+    paying.on_status = ["success"]
+    made = swept(session, table, resolution="480p")
+    made.run(confirm=True)
+    (failed,) = made.failed
+    assert (failed[0], type(failed[1])) == ({"prompt": "A fox", "duration": 5}, sd.TaskFailed)
+    assert (len(paying.charges), swept(session, table, resolution="480p").due) == (4, [])
+    again = swept(session, [row | {"take": 2} for row, _ in made.failed], resolution="480p")
+    assert [type(video) for video in again.run(confirm=True)] == [sd.Video]
+    assert (len(paying.charges), again.due) == (5, [])
+    assert len(swept(session, table, resolution="480p", take=2).due) == 3, (
+        "the naive way pays for all others again, too"
+    )
+
+
 def test_a_sweep_over_its_budget_is_refused_before_the_first_cent(session: sd.Session, paying: Provider) -> None:
     swept(session, {"prompt": ["A pig"]}, budget=100).run()
     made, sent = swept(session, budget=45), len(paying.charges)
