@@ -220,7 +220,7 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
         explained = listed and len(found) == 1 and (after or "\n" in listed[0])
         wrong = ends or is_time or explained or ("number" in reading.roles and not all(numbers))
         named = found and pattern(r"(?=.*\d)\w+[/-][\w./-]+").fullmatch(found[0])
-        single = pattern("only (?:be|supported)|只能|固定|设为|枚举值").search(match[0])
+        single = pattern("only (?:be|supported)|只能|固定|设为|枚举值|支持值").search(match[0])
         sure = found and (pattern("{shown}").fullmatch(items[0]) or numbers[0] or named or single)
         return found if not wrong and ((sure and "strong" in groups) or len(found) > 1) else None
     values = [plain(groups[name]) for name in ("value", "word") if name in groups]
