@@ -160,7 +160,7 @@ def download_html(file: Path, source: str, title: str = "") -> Html:
     link = safe_url(source) if is_path(source) else Html()  # with an embedded video, it would contain all bytes again
     name = f"{title}{file.suffix}" if title else file.name
     shown = Html('<a href="{}" download="{}">Download</a> ').format(link, name) if link else Html()
-    code = piece("task") if link else Html('<code style="overflow-wrap:anywhere">{}</code>')
+    code = piece("file") if link else Html('<code style="overflow-wrap:anywhere">{}</code>')
     return shown + code.format(file.name if link else file)
 
 
