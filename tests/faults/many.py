@@ -27,7 +27,7 @@ from faults import child
 from faults.server import CREATE, Exchange, FaultServer, charge, says, serving, tell
 from faults.shapes import PRO
 from support.postgres import PostgresServer, postgres
-from support.waiting import short
+from support.waiting import plain_client, short
 
 import seedance_nb as sd
 from seedance_nb._ledger import postgres as module
@@ -72,11 +72,12 @@ def naive(provider: str, ledger: str, _: Path, intents: int, budget: float, seed
     del budget
     order = list(range(intents))
     random.Random(seed).shuffle(order)
-    for number in order:
-        with contextlib.suppress(psycopg.Error, httpx.HTTPError), psycopg.connect(ledger, autocommit=True) as db:
-            if not db.execute("SELECT 1 FROM notes WHERE intent = %s", (number,)).fetchone():
-                httpx.post(f"{provider}{PRO.create}", json={"prompt": f"intent {number}"}, trust_env=False, timeout=5)
-                db.execute("INSERT INTO notes VALUES (%s)", (number,))
+    with plain_client(5) as client:
+        for number in order:
+            with contextlib.suppress(psycopg.Error, httpx.HTTPError), psycopg.connect(ledger, autocommit=True) as db:
+                if not db.execute("SELECT 1 FROM notes WHERE intent = %s", (number,)).fetchone():
+                    client.post(f"{provider}{PRO.create}", json={"prompt": f"intent {number}"})
+                    db.execute("INSERT INTO notes VALUES (%s)", (number,))
 
 
 @dataclass(frozen=True, kw_only=True)

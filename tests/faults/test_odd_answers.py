@@ -13,6 +13,7 @@ from faults import child
 from faults.server import CREATE, Act, Exchange, accept, charge, message, raw, reset, serving
 from faults.shapes import CRUN, VASTNUM, Shape
 from faults.table import ANSWER_S
+from support.waiting import plain_client
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
@@ -244,19 +245,21 @@ def test_the_table_holds_the_59_answers_of_the_trial_and_more() -> None:
 
 def test_a_strict_client_that_tries_again_loses_ids_and_pays_twice() -> None:
     lost, doubled = 0, 0
+    client = plain_client(ANSWER_S)
     for odd in ODD:
         with serving(odd.shape) as server:
             server.plans[CREATE] = [(charge, *odd.acts), (accept,)]
             read = ""
             for _ in range(2):
                 try:
-                    answer = httpx.post(server.url + odd.shape.create, json={}, trust_env=False, timeout=ANSWER_S)
+                    answer = client.post(server.url + odd.shape.create, json={})
                     read = read or str(json.loads(answer.text, parse_constant=_strict)["data"]["task_id"])
                     break
                 except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError):
                     continue
             lost += bool(odd.task) and read != odd.task
             doubled += len(server.charges) > 1
+    client.close()
     assert lost > 20
     assert doubled > 20
 

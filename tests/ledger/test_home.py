@@ -40,7 +40,7 @@ def first(tmp_path: Path) -> Path:
 
 
 KERNEL = """
-import sys
+import sys, time
 from pathlib import Path
 import seedance_nb as sd
 from seedance_nb._ledger import database as home, transaction
@@ -53,7 +53,7 @@ fields = {"prompt": "x", "reference_images": ["https://example.com/a.png"], "dur
 try:
     task = session.submit("crun/seedance-2.0-fast-r2v", **fields)
     while not task.row.task_id:
-        pass
+        time.sleep(0.01)
 except sd.LedgerError as error:
     print(error)
 print("end", flush=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import ipywidgets
 
 import seedance_nb as sd
@@ -23,6 +24,11 @@ TICK_S = 0.25
 async def short(seconds: float) -> None:
     """Stands for a sleep: a hundredth of it, of a tick of the rate limiter nothing, and a status check is never waited for longer than 20 ms."""
     await asyncio.sleep(0 if seconds <= TICK_S else min(0.02, seconds / 100))
+
+
+def plain_client(timeout: float) -> httpx.Client:
+    """What a careful person sends requests with: a new connection for each, and one TLS context, which takes 30 ms to make."""
+    return httpx.Client(trust_env=False, timeout=timeout, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def short_sleeps() -> None:
