@@ -107,23 +107,21 @@ def test_a_learned_schedule_asks_less_than_a_fixed_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wait", "at"),
+    ("wait", "tick", "at"),
     [
-        (30.0, 130.5),
-        (5.0, 105.5),
-        (5.4, 105.5),
-        (4.9, 105.0),
-        (1.0, 101.25),
-        (1.15, 101.25),
-        (0.4, 100.5),
-        (0.0, 100.1),
+        (30.0, 0.5, 130.5),
+        (5.0, 0.5, 105.5),
+        (5.4, 0.5, 105.5),
+        (4.9, 0.5, 105.0),
+        (1.0, 0.25, 101.25),
+        (0.4, 0.5, 100.5),
     ],
 )
-def test_looks_that_wait_long_wake_together(wait: float, at: float) -> None:
-    assert until_tick(wait, 100.1) == pytest.approx(at - 100.1)
+def test_looks_that_wait_long_wake_together(wait: float, tick: float, at: float) -> None:
+    assert until_tick(wait, 100.1, tick) == pytest.approx(at - 100.1)
 
 
-def test_no_look_is_earlier_than_its_schedule_and_none_more_than_a_quarter_or_a_tenth_later() -> None:
+def test_no_look_is_earlier_than_its_schedule_and_none_more_than_a_tick_later() -> None:
     chance = random.Random(3)
     for wait, now in ((chance.uniform(0, 70), chance.uniform(0, 1e6)) for _ in range(10_000)):
-        assert -1e-9 < until_tick(wait, now) - wait <= max(0.25, wait / 10) + 1e-9
+        assert -1e-9 < until_tick(wait, now, 0.5) - wait <= (0.5 if wait >= 1 else 0) + 1e-9
