@@ -38,8 +38,17 @@ def listener() -> Iterator[Shelf]:
 def ends(isolated: Isolated, listener: Shelf) -> dict[str, Ended]:
     """What became of every document, each in a child process of its own."""
 
+    def show(by: Isolated, name: str) -> Ended:
+        for _ in range(3):  # on a busy machine even processor time grows: noise is tried again, slow work stays slow
+            end = by.run("support.hostile_documents:show", name, listener.origin)
+            if not isinstance(end.answer, dict) or (
+                end.answer["showing"] < SECONDS and end.answer["filling"] < MOST_TO_FILL
+            ):
+                break
+        return end
+
     def shown(by: Isolated, names: list[str]) -> dict[str, Ended]:
-        return {name: by.run("support.hostile_documents:show", name, listener.origin) for name in names}
+        return {name: show(by, name) for name in names}
 
     names = list(DOCUMENTS)
     with Isolated("support.hostile_documents") as second, ThreadPoolExecutor(2) as pool:
