@@ -176,7 +176,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
             is_open = problem.rule == "unknown" and is_free
             has_scheme = problem.rule == "x-media" and bool(_OTHER_SCHEME.match(str(problem.value)))
             is_url = problem.limit == "uri" or problem.message.endswith("must be percent-encoded")
-            is_iri = is_url and not uri_error(re.sub(r"[^\x00-\x7f]", "a", str(problem.value)))  # most servers take one
+            is_iri = is_url and not uri_error(re.sub(r"[^\x00-\x7f…]", "a", str(problem.value)))  # but no hidden query
             warns = is_open or is_iri or (has_scheme and not problem.quote) or problem.rule == UNCHECKED
             unique.setdefault((problem.path, problem.message), replace(problem, warns=warns))
     problems += unique.values()
