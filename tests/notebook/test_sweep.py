@@ -590,12 +590,17 @@ def test_who_waited_for_the_run_before_does_not_stop_the_next(session: sd.Sessio
 
 def test_tasks_come_as_they_end_and_to_leave_the_loop_stops_the_sending(session: sd.Session, paying: Provider) -> None:
     made = swept(session, budget=100, concurrency=1)
+    paying.on_status = [
+        "success",
+        "running",
+    ]  # the second goes on, so that the third cannot be sent before the loop is left
     for task in sd.as_completed(made):
         assert task.wait().path.exists()
         break
     until(lambda: made.current.is_stopped)
     sent = len(paying.charges)
     assert sent < 3
+    paying.on_status = ["success"]
     names = [task.name for task in sd.as_completed(swept(session, budget=100))]
     assert len(set(names)) == 3
     assert sorted(prompts(paying)) == sorted(PROMPTS)
