@@ -173,7 +173,7 @@ def _body_options(spec: Spec, body: Any) -> Iterator[str]:
         for name, value in body.items():
             schema = find(spec.body, f"/properties{to_pointer((name,))}")
             view = plain_of(schema, spec.body.get("$defs", {})) if isinstance(schema, dict) else {}
-            mark = "@" if "binary" in (view.get("format"), find(view, "/items/format")) else ""
+            mark = "@" if kind == FORMS[0] and "binary" in (view.get("format"), find(view, "/items/format")) else ""
             option = "--data-urlencode" if kind == FORMS[1] else "--form" if mark else "--form-string"
             for one in value if isinstance(value, list) else [value]:
                 yield f"{option} {_quoted(f'{name}={mark}{plain(one)}')}"

@@ -8,8 +8,8 @@ from support.hostile_documents import DOCUMENTS
 from support.isolated import Ended, Isolated
 from support.shelf import Shelf
 
-SECONDS = 1.0
-MOST_TO_FILL = 2.0  # for a body of hostile values on top: five checks and all that a form asks
+SECONDS = 3.0  # what is not bounded takes minutes; how fast it is, the benchmarks measure
+MOST_TO_FILL = 6.0  # for a body of hostile values on top: five checks and all that a form asks
 MEGABYTES = 200
 BLOWS_UP = (
     "laughs",

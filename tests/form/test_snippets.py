@@ -414,7 +414,7 @@ SENT: dict[str, tuple[Any, list[str]]] = {
     "application/json": ({"n": "x"}, ["--header 'Content-Type: application/json'", """--data-raw '{"n":"x"}'"""]),
     "multipart/form-data": ({"n": "@x", "file": "it's.png", "tags": ["a", "b"]},
                             ["--form-string 'n=@x'", "--form 'file=@it'\\''s.png'", "--form-string 'tags=a'", "--form-string 'tags=b'"]),
-    "application/x-www-form-urlencoded": ({"n": "a&b"}, ["--data-urlencode 'n=a&b'"]),
+    "application/x-www-form-urlencoded": ({"n": "a&b", "file": "its bytes"}, ["--data-urlencode 'n=a&b'", "--data-urlencode 'file=its bytes'"]),
     "text/plain": ("hi", ["--header 'Content-Type: text/plain'", "--data-raw 'hi'"]),
     "application/octet-stream": ("a.png", ["--header 'Content-Type: application/octet-stream'", "--data-binary '@a.png'"]),
 }  # fmt: skip

@@ -58,11 +58,12 @@ def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
             # Each branch is complete: it includes what applies to all.
             rules = [{"if": condition, "then": then, "else": otherwise} for condition, then, otherwise in conditions]
             name, mapping = find(view, "/discriminator/propertyName"), find(view, "/discriminator/mapping")
+            tag = name if isinstance(name, str) else ""
             branches = tuple({"allOf": [*branch["allOf"], *rules, *one]} for branch in choice.branches
-                             for one in [[{"properties": {name: {"const": value}}}] for value in allowed_values(branch).get(name, ())
+                             for one in [[{"properties": {tag: {"const": value}}}] for value in allowed_values(branch).get(tag, ())
                                          if find(mapping, to_pointer((value,))) is not ABSENT] or [[]])  # fmt: skip
-            return replace(choice, types=_types(choice.view), nullable=nullable, branches=branches, conditions=conditions,
-                           tag=name if isinstance(name, str) else "")  # fmt: skip
+            types = _types(choice.view)
+            return replace(choice, types=types, nullable=nullable, branches=branches, conditions=conditions, tag=tag)
     each = tuple({**view, "type": name, "title": ""} for name in types if len(types) > 1 and "enum" not in view)
     return Shape(view=view, defs=defs, types=types, nullable=nullable, branches=each, conditions=conditions)
 
