@@ -83,8 +83,8 @@ class Row(Readable):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            hint = "" if name[:1] == "_" else f"; sd.task({self.name!r}) is the task, .wait() its video"
-            raise AttributeError(f"a row of the ledger has no attribute {name!r}{hint}", name=name, obj=self)
+            advice = "" if name[:1] == "_" else f"; sd.task({self.name!r}) is the task, .wait() its video"
+            raise AttributeError(f"a row of the ledger has no attribute {name!r}{advice}", name=name, obj=self)
 
     @property
     def provider(self) -> str:

@@ -116,7 +116,7 @@ def test_errors_are_those_of_code_and_show_no_generated_line(shell: InteractiveS
         run(shell, f"{LINE} --promt x")
     with pytest.raises(sd.InvalidInput) as same:
         sd.generate(MODEL, prompt="A fox", resolution="480p", duration=4, promt="x")
-    assert wrong.value == same.value
+    assert str(wrong.value) == str(same.value)
     result = shell.run_cell(f"%%seedance {LINE} --promt x\nA fox")
     assert isinstance(result.error_in_exec, sd.InvalidInput)
     assert "get_ipython" not in "".join(result.error_in_exec._render_traceback_())
