@@ -98,15 +98,16 @@ def _certain(reading: _Reading, rule: Rule, defaults: set[str]) -> Rule:
     """A rule, or that it is unclear, if something else in the description may allow more than it says."""
     if rule.when or rule.hint or rule.kind in WORDS["certain"]:
         return rule
-    bare, more = pattern("{condition}").sub("", reading.text), pattern("{doubt}").search(reading.text) is not None
+    text = pattern("{divisor}").sub("", reading.text)
+    bare, more = pattern("{condition}|{refused}").sub("", text), pattern("{doubt}").search(text) is not None
     if rule.kind == "enum":
-        others = {plain(one).lower() for one in pattern("{shown}").findall(bare)} | defaults
-        others.discard(reading.name.lower())
+        values = pattern("{quoted}" if "number" in reading.roles else "{shown}").findall(bare)
+        others = ({plain(one).lower() for one in values} | defaults) - {reading.name.lower()}
         more |= not others <= {one.lower() for one in rule.limit["any"]} or pattern("{opened}").search(bare) is not None
     if rule.kind in ("range", "count", "chars"):
-        tokens = pattern("{token}").finditer(reading.text if rule.kind == "range" else rule.quote)
-        alone = [one for one in tokens if one["number"] and not (one["unit"] or one["item"] or one["noun"])]
-        numbers = {_amounts(one, one)[0] for one in alone} - {*rule.limit.values()}
+        tokens = pattern("{token}").finditer(text if rule.kind == "range" else rule.quote)
+        alone = (one for one in tokens if one["number"] and not (one["unit"] or one["item"] or one["noun"]))
+        numbers = [_amounts(one, one)[0] for one in alone]
         wider = (one < bound if side in _LOW else one > bound for side, bound in rule.limit.items() for one in numbers)
         more |= any(wider) or (rule.kind == "range" and pattern("{besides}").search(bare) is not None)
     return replace(rule, kind="unclear", limit={"any": [rule.quote]}) if more else rule
@@ -121,7 +122,7 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
     media = kind in ("image", "video", "audio") or (named and not number)
     takes = "media" if media else "any" if kind == "object" else "plain"
     roles = {"any", kind or "any", takes, "list" if kind == "array" else "any"}
-    roles |= says & {"picture", "shape", "ms", "minutes"}
+    roles |= says & {"picture", "prompt", "shape", "ms", "minutes"}
     return roles | {"number" if number else "any" if roles & {"media", "list", "boolean"} else "text"}
 
 
@@ -253,9 +254,9 @@ def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[s
     marks = {
         "exact": "media" in roles and len(bounds) > 1 and values[0] == values[1],
         "file": "shape" in roles or ("media" in roles and not pattern("{outputs}").search(phrase)),
-        "range": quantity.is_range and pattern("range|取值").search(phrase),
+        "range": quantity.is_range and pattern("rang|取值|goes from").search(phrase),
         "large": max(values) > 20_000,  # noqa: PLR2004
-        "side": min(values) > 8,  # noqa: PLR2004
+        "side": min(values) > 8 or ("prompt" in roles and {*bounds} == {"from"}),  # noqa: PLR2004
         "total": quantity.total and (unit == "item" or "image" in phrase),
     }
     here = roles | {mark for mark, fits in marks.items() if fits}
@@ -415,10 +416,9 @@ def pattern(text: str) -> re.Pattern[str]:
 def _word(word: str) -> str:
     """A word as a pattern: Latin letters as a whole word, a space as any run of them."""
     left, right = (one.isascii() and one.isalpha() for one in (word[0], word[-1]))
-    return r"(?<![a-z])" * left + re.escape(word).replace(r"\ ", " {1,4}") + r"(?![a-z\d])" * right
+    return r"(?<![a-z])(?<![a-z]_)" * left + re.escape(word).replace(r"\ ", " {1,4}") + r"(?![a-z\d])" * right
 
 
 def meaning(name: str, word: str) -> str:
     """The key of a table of the vocabulary for a word as it stands in a text, "" if it has none. *pure*."""
-    plain = " ".join(word.casefold().split())
-    return next((key for key, group in WORDS[name].items() if plain in group), "")
+    return next((key for key, group in WORDS[name].items() if " ".join(word.casefold().split()) in group), "")

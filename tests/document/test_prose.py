@@ -242,6 +242,22 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("length", "integer", "3 | 6 | 9 (optional) - how long it is", ("enum", "3", "6", "9")),
         ("size", "string", "仅支持:360p,540p 示例值:360p", ("enum", "360p", "540p")),
         ("prompt", "string", "Refer to it as @thing{thing_id}.", ("placeholder", "@thing{thing_id}")),
+        ("rows", "integer", "From 60 to 900, divisible by 9", ("range", ("from", 60), ("to", 900))),
+        ("rows", "integer", "Counted in increments of 9", ("multiple", "9")),
+        ("shift", "integer", "Semitones (−9 to +9)", ("range", ("from", -9), ("to", 9))),
+        ("prompt", "string", "=< 900 characters", ("chars", ("to", 900))),
+        ("prompt", "string", "Range: 1 <= x <= 900", ("chars", ("from", 1), ("to", 900))),
+        ("voice", "string", "音色,默认aa_common_bb。", ("default", "aa_common_bb")),
+        ("sound", "boolean", "As the page says, true if not set.", ("default", "true")),
+        ("n", "integer", "片长。可用值:3 或 9(9 秒仅支持 360P)", ("enum", "3", "9")),
+        ("model", "string", "仅支持 Aa-02(不支持 360P)", ("enum", "Aa-02")),
+        ("model", "string", "What it runs on. Set to aa-v2", ("enum", "aa-v2")),
+        ("kind", "string", "取值有: Aa:一; Bb:二。", ("enum", "Aa", "Bb")),
+        ("a", "string", "当 B 取值为 Cc 时,本参数有效", ("only_when", "B")),
+        ("a", "string", "续写时需填写该参数", ("required_when",)),
+        ("a", "integer", "Must be sent together with bcd.", ("requires", "bcd")),
+        ("sound_url", "string", "支持Base64编码的.mp3/.wav,格式不匹配会返回错误等信息", ("formats", "mp3", "wav")),
+        ("image_url", "string", "支持.jpg / .gif /\n.png", ("formats", "jpg", "gif", "png")),
     ],
 )
 def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str, rule: tuple[Any, ...]) -> None:
@@ -405,6 +421,10 @@ def test_a_power_is_read_whole_or_not_at_all(power: str, value: int) -> None:
         ("Snaps to the 16k+3 grid", "frames", "integer"),
         ("A scale, by the formula: 6*x + 1", "scale", "string"),
         ("Several, separated by commas. Each up to 9 characters", "tags", "string"),
+        ("How long it is. -2 means a random length between 30 and 90 seconds", "n", "number"),
+        ("Each is a PNG, JPEG or other image format file", "image_url", "string"),
+        ("one for 1 lane (default), both for 2 lanes", "lane", "string"),
+        ("A weight is a value between 0 and 1", "prompt", "string"),
     ],
 )
 def test_nothing_is_refused_where_the_description_may_allow_more(sentence: str, name: str, kind: str) -> None:
