@@ -35,8 +35,7 @@ from seedance_nb._schema.validator import errors_of, metavalidator, problem_of, 
 def model_names() -> tuple[str, ...]:
     """The names of the packaged models, sorted. *reads files*."""
     folders = (folder for folder in SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_"))
-    files = [(folder, file) for folder in folders for file in folder.iterdir()]
-    return tuple(sorted(f"{folder.name}/{file.name.removesuffix('.yaml')}" for folder, file in files))
+    return tuple(sorted(f"{one.name}/{file.name.removesuffix('.yaml')}" for one in folders for file in one.iterdir()))
 
 
 @typed
@@ -278,7 +277,7 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
         media, left = view.get("x-media", {}), left - len(text)
         if media.get("kind", "") not in name.lower():  # a role says it, not the name
             name = f"{media['kind']}_{name}"
-        read = read_rules(name, str(view.get("type")), text) if left >= 0 else ()
+        read = read_rules(name, str(view.get("type")), text) if text and left >= 0 else ()
         words = {rule.kind: rule.limit | {"quote": rule.quote} for rule in read}
         # Keys win over words.
         own = {key: rule for key, rule in media.items() if rule not in (_UNKNOWN, words.get(key))}
@@ -320,7 +319,9 @@ def _bind(name: str, field: dict[str, Any], view: dict[str, Any], own: dict[str,
             stated["enum"].append(None)
         if stated and "" not in stated and None not in stated.values():
             new |= {word: value for word, value in stated.items() if word not in view}
-            tested |= {kind} if all(view.get(word, value) == value for word, value in stated.items()) else set()
+            equal = [word for word, value in stated.items() if view.get(word, value) == value]
+            new["x-quotes"] = new.get("x-quotes", {}) | dict.fromkeys(equal, " ".join(rules[kind].quote.split()))
+            tested |= {kind} if len(equal) == len(stated) else set()
     found = {kind: rule.limit | {"quote": rule.quote} for kind, rule in rules.items() if kind in MEDIA_RULES}
     kinds = {own["kind"]} if "kind" in own else {*re.findall("image|video|audio", name.lower())}
     items = view["items"] if name and isinstance(view.get("items"), dict) else {}

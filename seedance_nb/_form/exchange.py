@@ -190,11 +190,7 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     fields, extra = next((one for one in options if build_body(spec, *one) == body), options[1])
     name = spec.name if spec.name in load.model_names() and load.spec(spec.name) is spec else spec.file
     comments = [] if name else ["# document: the dict or the text that the form was created from"]
-    plain = {
-        name: value
-        for name, value in fields.items()
-        if _PATTERNS["name"].fullmatch(name) and not keyword.iskeyword(name)
-    }
+    plain = {one: fields[one] for one in fields if _PATTERNS["name"].fullmatch(one) and not keyword.iskeyword(one)}
     rest = {name: value for name, value in fields.items() if name not in plain}
     source, here = repr(name) if name else "document", (spec.method, spec.path)
     choice = f", operation={f'{spec.method.upper()} {spec.path}'!r}" if len(spec.operations) > 1 else ""

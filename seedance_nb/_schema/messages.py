@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, json_text, packaged_table, shorten
+from seedance_nb._base.values import ABSENT, find, json_text, packaged_table, shorten
 
 _WORDS: dict[str, dict[str, str]] = packaged_table(__file__)
 _HELP_UP_TO = 270
@@ -54,18 +54,18 @@ def are(count: float) -> str:
 
 
 def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
-    """The sentence of the field's description that mentions this limit, else its first one, else "". *pure*."""
+    """The sentence of the rule that set this limit, else the one of the description that mentions it, else its first one, else "". *pure*."""
     if rule == "x-media":
         rule = "base64" if isinstance(value, str) and value.lower().startswith("data:") else "schemes"
         return str(limit.get(rule, {}).get("quote", ""))
-    described = sentences(str(schema.get("description", "")))
-    if not described:
-        return ""
+    described, quote = sentences(str(schema.get("description", ""))), find(schema, f"/x-quotes/{rule}")
+    if quote is not ABSENT:
+        return next((sentence for sentence in described if quote in sentence), quote)
     if isinstance(limit, list):
         names = [str(name) for one in limit[:_LONGEST] for name in (one if isinstance(one, list) else [one])]
         quotes = [sentence for sentence in described if all(name in sentence for name in names)]
     else:
-        number = rf"(?<![\w.]){re.escape(str(limit)[:_LONGEST])}(?![\w.])"
+        number = rf"(?a)(?<![\w.]){re.escape(str(limit)[:_LONGEST])}(?!\w|\.\d)"
         quotes = [sentence for sentence in described if re.search(number, sentence)]
     return next(iter(quotes or (described if rule not in ("type", "format", "json") else [])), "")
 

@@ -244,3 +244,9 @@ def test_an_address_in_the_letters_of_its_language_warns_and_what_is_none_is_ref
         "例え": [False],
         "https://é:x": [False],
     }
+
+
+def test_a_limit_at_the_end_of_its_sentence_or_before_a_chinese_word_is_quoted() -> None:
+    for text, own in (("Length. The largest is 9. Thanks.", "The largest is 9."), ("Length.\n\n最多9个", "最多9个")):
+        spec = sd.spec({"type": "object", "properties": {"x": {"type": "integer", "maximum": 9, "description": text}}})
+        assert [problem.quote for problem in check(spec, {"x": 12})] == [own]

@@ -1,5 +1,6 @@
 """Fields inside fields: what each keyword becomes, that every value survives, and that each problem is shown where it belongs."""
 
+import functools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 import pytest
+from support.growth import growth
 from support.schemas import api
 
 import seedance_nb as sd
@@ -16,7 +18,7 @@ from seedance_nb._form.controls.entries import ItemsControl, MapControl
 from seedance_nb._form.controls.objects import ObjectControl
 from seedance_nb._form.controls.scalars import BranchControl, NullControl
 from seedance_nb._form.form import Form, owner_path
-from seedance_nb._form.model.fields import tree
+from seedance_nb._form.model.fields import Field, branches_of, tree
 
 TEXT: dict[str, Any] = {"type": "string"}
 WHOLE: dict[str, Any] = {"type": "integer"}
@@ -614,3 +616,17 @@ def test_a_field_of_a_file_has_a_button_that_chooses_one(kind: str, keys: dict[s
         assert ("=@a.png'" in form.to_curl()) == (value == "a.png")
         form.values = {}
         assert form.values == {}
+
+
+@functools.cache
+def choice_of(number: int, alike: int) -> Field:
+    options = [{"type": "object", "properties": {f"f{n // alike}": TEXT}} for n in range(number)]
+    return tree(sd.spec({"type": "object", "properties": {"one": {"oneOf": options}}})).children[0]
+
+
+@pytest.mark.parametrize("alike", [1, 4000])
+def test_alternatives_are_named_in_time_that_grows_with_their_number(alike: int) -> None:
+    labels = [branch.label for branch in branches_of(choice_of(3, alike))]
+    assert labels == (["With f0", "With f1", "With f2"] if alike == 1 else ["With f0 1", "With f0 2", "With f0 3"])
+    many = growth(lambda text: branches_of(choice_of(len(text), alike)), "x".__mul__, up_to=6000, from_s=0.25)
+    assert not many

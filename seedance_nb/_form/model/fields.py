@@ -1,6 +1,7 @@
 """A model's request as a tree of fields, without widgets; those inside objects, lists and alternatives on demand."""
 
 import functools
+import itertools
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,8 +22,7 @@ from seedance_nb._schema.validator import fits
 Kind = Literal["prose", "text", "password", "integer", "number", "choice", "toggle", "list", "items", "group", "object",
                "map", "branches", "constant", "json"]  # fmt: skip
 _PROSE_FROM = 200  # a text with a larger `maxLength` gets a text area
-_INLINE_UP_TO = 20  # a nested object of at most this many plain fields is shown open, a larger one folded
-_INLINE_LEVELS = 3
+_INLINE_UP_TO, _INLINE_LEVELS = 20, 3  # a nested object of at most so many plain fields is shown open, others folded
 _MOST_FIELDS = 1_000  # an object of more fields is edited as JSON
 _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", "list", "constant")
 
@@ -200,22 +200,25 @@ def rest_of(field: Field) -> Field | None:
 
 
 def branches_of(field: Field) -> tuple[Field, ...]:
-    tag = field.shape.tag
-    shapes = [shape_of(schema, field.shape.defs) for schema in field.shape.branches]
-    fields = [*filter(None, (set(properties_of(shape.view)) for shape in shapes))]
+    tag, alike = field.shape.tag, dict[str, list[tuple[str, ...]]]()
+    branches = [_inner(field, schema, required=field.required) for schema in field.shape.branches]
+    fields = [*filter(None, (set(properties_of(branch.shape.view)) for branch in branches))]
     shared = set.intersection(*fields) if fields else set()
-    names, branches = [_names(shape, tag, shared) for shape in shapes], []
-    labels = [next(filter(None, every)) for every in names]
-    for index, (schema, shape, label) in enumerate(zip(field.shape.branches, shapes, labels, strict=True)):
-        alike = [every for every, other in zip(names, labels, strict=True) if other == label]
-        if len(alike) > 1:  # told apart by the first of their other names that differs in all of them
-            places = (at for at, column in enumerate(zip(*alike, strict=True)) if len({*column}) == len(alike))
-            more = names[index][at] if (at := next(places, -1)) >= 0 else None
-            number = f" {labels[: index + 1].count(label)}"
-            label += number if more is None else f" ({more[:1].lower()}{more[1:]})" if more else ""  # noqa: PLW2901
-        needs_tag = {**shape.view, "required": [*shape.view.get("required", ()), tag], "allOf": [schema]}
-        whole = needs_tag if tag and shape.types == ("object",) else schema
-        branches.append(replace(_inner(field, whole, required=field.required), label=label))
+    names = [_names(branch.shape, tag, shared) for branch in branches]
+    for every in names:
+        alike.setdefault(next(filter(None, every)), []).append(every)
+    # Those with one label are told apart by the first of their other names that differs in all of them, else by a number.
+    apart = {label: [len({*column}) == len(group) for column in zip(*group, strict=True)]
+             for label, group in alike.items() if len(group) > 1}  # fmt: skip
+    numbers = {label: itertools.count(1) for label in apart}
+    for index, (schema, branch, every) in enumerate(zip(field.shape.branches, branches, names, strict=True)):
+        if (label := next(filter(None, every))) in apart:
+            more, number = next(itertools.compress(every, apart[label]), None), f" {next(numbers[label])}"
+            label += number if more is None else f" ({more[:1].lower()}{more[1:]})" if more else ""
+        if tag and branch.shape.types == ("object",):
+            whole = {**branch.shape.view, "required": [*branch.shape.view.get("required", ()), tag], "allOf": [schema]}
+            branch = _inner(field, whole, required=field.required)  # noqa: PLW2901
+        branches[index] = replace(branch, label=label)
     return tuple(branches)
 
 
