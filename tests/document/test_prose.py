@@ -256,6 +256,11 @@ VALUES: list[tuple[str, str, str, tuple[Any, ...]]] = [
     ("a", "integer", "Must be sent together with bcd.", ("requires", "bcd")),
     ("sound_url", "string", "支持Base64编码的.mp3/.wav,格式不匹配会返回错误等信息", ("formats", "mp3", "wav")),
     ("image_url", "string", "支持.jpg / .gif /\n.png", ("formats", "jpg", "gif", "png")),
+    ("n", "integer", "片长,只支持以下值\n • 3 - 3秒\n • 9 - 9秒", ("enum", "3", "9")),
+    ("shape", "string", "画面可选值:\n • 4:3 - 横\n • 3:4 - 竖\n传入其他值会返回错误", ("enum", "4:3", "3:4")),
+    ("size", "string", "清晰度。\n • 360p:小\n • 540p:大\n传入其它值会返回错误", ("enum", "360p", "540p")),
+    ("model", "string", '型号 "a1","b2", "c3"', ("enum", "a1", "b2", "c3")),
+    ("speed", "number", "It will only be considered if `b_c` is set.", ("only_when", "b_c")),
 ]
 
 
@@ -446,6 +451,9 @@ def test_a_power_is_read_whole_or_not_at_all(power: str, value: int) -> None:
         ("Each is a PNG, JPEG or other image format file", "image_url", "string"),
         ("one for 1 lane (default), both for 2 lanes", "lane", "string"),
         ("A weight is a value between 0 and 1", "prompt", "string"),
+        ("The model always draws at most 30 frames", "frames", "integer"),
+        ("A track within 3 s of it sets the length", "n", "integer"),
+        ('"aa" 不支持 3s, "bb" 及以上也不支持', "mode", "string"),
     ],
 )
 def test_nothing_is_refused_where_the_description_may_allow_more(sentence: str, name: str, kind: str) -> None:
