@@ -368,16 +368,15 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
         raise SpecError("this file exists and stays as it is", file=str(target), next_step="choose another target")
     with target.open("x", encoding="utf-8") as file:
         yaml.safe_dump(read_json(json_text(document)), file, sort_keys=False, allow_unicode=True, width=120)
-        for name, text in missing.items():
-            file.writelines(f"# {line}\n" for line in (f"# {name}", *text.splitlines()))
+        file.writelines(f"# {line}\n" for name, text in missing.items() for line in (f"# {name}", *text.splitlines()))
     return tuple(_report(spec(target), target, missing))
 
 
 def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """A page with the response to its request at the end, and all that it lacks to be sent and priced, by name, as YAML to follow it. *reads files*."""
     model = spec({name: value for name, value in document.items() if name != "x-task"})
-    gets = [find(item, "/get") for item in document.get("paths", {}).values()]
-    calls = [one for one in gets if find(one, "/parameters/0/name") is not ABSENT]
+    paths = sorted(document.get("paths", {}).items(), key=lambda one: not str(one[0]).endswith("}"))  # an id's first
+    calls = [item["get"] for _, item in paths if find(item, "/get/parameters/0/name") is not ABSENT]
     call = {"operationId": "getTask", "parameters": [{"name": "id"}]} | (calls[0] if calls else {})
     names = {"path": model.path, "call": call["operationId"], "parameter": call["parameters"][0]["name"]}
     has: dict[str, Any] = {"x-price": "x-price" in document or model.price.per_second or model.price.sizes}

@@ -62,6 +62,7 @@ class Simulator:
             calls = [(spec.path, spec.method, self._create), (model.task.status_path, "get", self._status)]
             calls += [(one.path, "get", partial(self._status, result=True)) for one in (model.task.result,) if one]
             calls += [(one.path, one.method, partial(self._side_call, name)) for name, one in spec.calls.items()]
+            calls += [(urlsplit(spec.server).path + path, way, call) for path, way, call in calls]  # below /v1, too
             for path, way, call in calls:  # of two models with one path, the first serves both
                 routes.append(Route(path, partial(self._respond, model, call), methods=[way.upper()]))
         self.app = Starlette(routes=routes)
@@ -110,7 +111,7 @@ class Simulator:
         same = [other for other in self._models.values() if other.spec.path == model.spec.path]
         names = {only_value(other.spec.body.get("properties", {}).get("model", {})): other for other in same}
         model = names.get(name, model)
-        head, problems = f"Value error, Invalid input for model {name}: ", check(model.spec, body)
+        head, problems = f"Value error, Invalid input for model {name or model.spec.name}: ", check(model.spec, body)
         wrong = [f"{head}{problem.field}: {problem.message}" for problem in problems if not problem.warns]
         return model, model.invalid(*wrong) if wrong else None
 

@@ -20,7 +20,8 @@ class Replies:
 
     def __init__(self, spec: Spec) -> None:
         if spec.task is None or spec.errors is None or not spec.errors.message:
-            raise SpecError("a schema without x-task and x-errors tables cannot be simulated", file=spec.file)
+            step = "complete the commented lines at the end of the file that new-model PAGE FILE writes"
+            raise SpecError("a schema without x-task and x-errors cannot be simulated", file=spec.file, next_step=step)
         self.spec, self.task, self._errors = spec, spec.task, spec.errors
         # The error codes and HTTP statuses that a request can ask for.
         self.codes = tuple(dict.fromkeys((*spec.errors.refusals, *spec.errors.statuses, *spec.errors.unclear)))
@@ -50,9 +51,8 @@ class Replies:
         value = set_at(value, to_path(table.message[-1 if by_status else 0]), text)
         if lists and is_invalid:
             value = set_at(value, to_path(lists[0])[:-1], list(details) or ["simulate: requested error"])
-        for pointer in table.details if meaning == "no-credits" else ():
-            if pointer not in lists:
-                value = set_at(value, to_path(pointer), _TABLE["no-credits"].get(to_path(pointer)[-1], 0))
+        for pointer in [one for one in table.details if meaning == "no-credits" and one not in lists]:
+            value = set_at(value, to_path(pointer), _TABLE["no-credits"].get(to_path(pointer)[-1], 0))
         status = int(code) if code.isdecimal() else 400 if meaning else 500
         headers = {"Retry-After": "1"} if meaning == "rate-limited" else {}
         return JSONResponse(value, 200 if code in table.in_body else status, headers)

@@ -169,7 +169,9 @@ def test_what_cannot_be_sent_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["new-model", str(written(tmp_path, CREATE)), str(tmp_path / "films.yaml")]) == 0
     assert "to send, add what is missing" in capsys.readouterr().out
     assert main(["simulate", "--document", str(tmp_path / "films.yaml")]) == 1
-    assert "cannot be simulated" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "cannot be simulated" in error
+    assert "complete the commented lines at the end of the file" in error
 
 
 def test_all_that_is_missing_is_listed_at_once_and_is_in_the_file_to_be_filled_in(
@@ -256,3 +258,22 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.Ca
     page = written(tmp_path, CREATE)
     assert main(["new-model", str(page), str(tmp_path / "no" / "films.yaml")]) == 1
     assert "the folder" in capsys.readouterr().err
+
+
+def test_the_status_call_of_a_page_is_the_one_with_an_id_at_the_end_of_its_path(tmp_path: Path) -> None:
+    page = copy.deepcopy(CREATE) | {"servers": [{"url": "https://films.example.com/v1"}]}
+    news = {"operationId": "news", "parameters": [{"name": "day", "in": "query"}], "responses": {}}
+    page["paths"] |= {"/v2/news": {"get": news}, "/v2/films/{film}": STATUS}
+    assert main(["new-model", str(written(tmp_path, page)), str(tmp_path / "films.yaml")]) == 0
+    text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
+    (tmp_path / "films.yaml").write_text(re.sub("(?m)^# ", "", text), encoding="utf-8")
+    spec = sd.spec(tmp_path / "films.yaml")
+    assert (spec.unsendable, spec.task and spec.task.status_path) == ("", "/v2/films/{film}")
+    with serving("--document", str(tmp_path / "films.yaml"), SEEDANCE_SIMULATOR=str(tmp_path / "served")) as url:
+        key = {"Authorization": "Bearer films-0123456789"}
+        first, second = (
+            httpx.post(f"{url}{base}/v2/films", headers=key, json={"text_prompt": "A boat", "seconds": 99})
+            for base in ("", "/v1")
+        )
+    assert first.text == second.text
+    assert f"Invalid input for model {spec.name}: seconds" in second.text
