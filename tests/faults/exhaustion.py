@@ -195,7 +195,7 @@ def run(call: str, fault: str, folder: Path) -> dict[str, Any]:
         if state == "done":
             task.wait(PATIENCE_S)
     if call.startswith("cold "):
-        for future in ENGINE._following.values():
+        for future in [*ENGINE._following.values()]:
             future.cancel()
         ENGINE.reset()
     limits = {kind: resource.getrlimit(kind) for kind in LIMITS}

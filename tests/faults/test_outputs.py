@@ -120,6 +120,7 @@ def test_a_folder_in_the_way_is_named(server: MediaServer, tmp_path: Path) -> No
     assert provider_bytes(Path(job.fetch().file)) == VIDEO
 
 
+@pytest.mark.usefixtures("real_children")
 def test_a_disk_that_fills_up_under_the_poster_is_called_that_and_the_video_is_not_blamed(
     server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
