@@ -32,6 +32,7 @@ def kernels() -> ForkServerContext:
     context.set_forkserver_preload(["faults.child", "faults.preload"])
     path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     with patch.dict(os.environ, PYTHONPATH=path):
+        os.environ.pop("CI", None)  # whichever test comes first: where nobody can confirm, nothing paid is sent
         forkserver.ensure_running()
     return context
 
