@@ -371,7 +371,7 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
         unit = meaning("units", last["unit"] or token["unit"] or "") or next(signs, "")
         total = pattern("{total}").search(value, previous, token.start()) or pattern("{total}").match(value, end + 4)
         near = not pattern("{distant}").search(value, previous, token.start())
-        if found and near and not found[-1].unit and found[-1].subject == subject:  # the unit stands behind the last
+        if found and near and not found[-1].unit and found[-1].subject == subject:  # the unit is behind the last
             found[-1] = found[-1]._replace(unit=unit)
         found.append(Quantity(token.start(), end, unit, subject, bounds, bool(total), is_range))
     return [quantity for quantity in found if quantity.bounds], subject

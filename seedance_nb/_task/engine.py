@@ -38,7 +38,7 @@ class Engine:
 
     def reset(self) -> None:
         """Drop all work and locks: in a forked child, nothing of its parent's continues."""
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # `follow` has it when a future that has ended by then is dropped
         self.claiming = threading.Lock()  # held by whoever claims a row until its flow has started
         self._loop: asyncio.AbstractEventLoop | None = None
         self._following: dict[tuple[str, int], Future[Any]] = {}

@@ -53,7 +53,7 @@ class Child:
 
 @contextmanager
 def forking() -> Iterator[SimpleNamespace]:
-    """What stands for the module `subprocess` where the package starts such a child."""
+    """The replacement of the module `subprocess` where the package starts such a child."""
     own = os.environ.get("PYTHONPATH")
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with here:

@@ -207,7 +207,7 @@ def branches_of(field: Field) -> tuple[Field, ...]:
     names = [_names(branch.shape, tag, shared) for branch in branches]
     for every in names:
         alike.setdefault(next(filter(None, every)), []).append(every)
-    # Those with one label are told apart by the first of their other names that differs in all of them, else by a number.
+    # Those with one label get the first of their other names that differs in all of them too, else a number.
     apart = {label: [len({*column}) == len(group) for column in zip(*group, strict=True)]
              for label, group in alike.items() if len(group) > 1}  # fmt: skip
     numbers = {label: itertools.count(1) for label in apart}
