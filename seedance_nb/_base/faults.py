@@ -121,9 +121,8 @@ def _redact(record: logging.LogRecord) -> bool:
     return True
 
 
-def redact_logs() -> None:
-    for name in (LOG.name, *_HTTP_LOGGERS):
-        logging.getLogger(name).addFilter(_redact)
+for _name in (LOG.name, *_HTTP_LOGGERS):
+    logging.getLogger(_name).addFilter(_redact)
 
 
 def log_unexpected(where: str, error: BaseException) -> None:

@@ -266,11 +266,6 @@ class Ledger:
         found = self._select(query, f"$.{name}", row.seq, f'"{name}"', each=lambda found: found[0])
         return list(map(str, json.loads(found[0]))) if found and found[0] else []
 
-    def shots(self, film: str) -> list[Row]:
-        """The rows of the shots in the film with this SHA-256. *reads files*."""
-        where = "seq IN (SELECT task FROM events WHERE instr(changes, ?))"
-        return self._select(f"{SELECT} WHERE {where}", film, each=row_of)
-
     def history(self, row: Row) -> tuple[float, ...]:
         """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first. *reads files*."""
         # Times over a day, or negative, are left out: the clock was changed.

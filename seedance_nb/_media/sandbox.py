@@ -44,19 +44,6 @@ class Exit:
         return f"the process that reads it {self.fault}" if self.fault else self.answer[-200:] if self.code else ""
 
 
-def _limit(limits: Limits) -> None:
-    """Applies limits to this process, which is the child: it also writes no core file, and ends even without its parent."""
-    try:
-        import resource
-    except ImportError:  # not on Windows, where the parent still limits the wall time
-        return
-    signal.alarm(int(limits.wall_s) + 1)
-    most = {resource.RLIMIT_AS: limits.memory, resource.RLIMIT_CPU: limits.cpu_s, resource.RLIMIT_CORE: 0}
-    for kind, value in most.items():
-        with suppress(ValueError, OSError):  # macOS refuses the first; a lower limit may be set already
-            resource.setrlimit(kind, (value, value))
-
-
 def refuse(reason: str, code: int = 1) -> NoReturn:
     """Ends a child that failed; the reason is printed as its last line."""
     sys.stderr.write(f"\n{reason}")
@@ -120,7 +107,16 @@ def _wait(child: "subprocess.Popen[bytes]", wall_s: float) -> Exit:
 
 
 def _main(limits: str, function: str, *arguments: str) -> None:
-    _limit(Limits(**json.loads(limits)))
+    """Calls the function in this process, the child, within the limits: it writes no core file, and ends even without its parent."""
+    own = Limits(**json.loads(limits))
+    with suppress(ImportError):  # on Windows, where the parent still limits the wall time
+        import resource
+
+        signal.alarm(int(own.wall_s) + 1)
+        most = {resource.RLIMIT_AS: own.memory, resource.RLIMIT_CPU: own.cpu_s, resource.RLIMIT_CORE: 0}
+        for kind, value in most.items():
+            with suppress(ValueError, OSError):  # macOS refuses the first; a lower limit may be set already
+                resource.setrlimit(kind, (value, value))
     module, _, name = function.partition(":")
     try:
         sys.stdout.write(getattr(importlib.import_module(module), name)(*arguments))

@@ -18,7 +18,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.exchange import to_python
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.files import has_bytes, saved_request
-from seedance_nb._web.regular_files import is_there, sha256
+from seedance_nb._web.regular_files import is_there
 
 if TYPE_CHECKING:
     from seedance_nb._notebook.panel import Panel
@@ -99,9 +99,6 @@ def open(path: str | Path, /, *, document: Document | None = None) -> Clip:  # n
     if not values:
         why = why if is_there(file) else "there is no such file, or it is empty"
         step = "open the file that was saved, together with the .request.json file beside it if there is one"
-        if shots := Session().ledger.shots(sha256(file)) if is_there(file) else []:
-            why = f"it is a film of the shots {', '.join(row.name for row in shots)}"
-            step = f"open the video of a shot, such as sd.task({shots[0].name!r}).wait().path"
         raise MediaError(f"{file} cannot be opened: {why}.", next_step=step, charged="not charged")
     if document is None and values["model"] not in load.model_names():
         # A name in a file is never a path: only the caller chooses the schema that says where requests go.

@@ -23,7 +23,7 @@ _PER_SECOND, _LEAST, _MOST, _AT_ONCE = 2.0, 0.5, 40.0, 10.0
 _NEAR = 0.05  # of a refused rate
 _SHARED = ("rate", "_refused_at", "_left", "_at", "_failed", "_failed_at", "_closed_until")
 _T = TypeVar("_T")
-Share = Callable[..., Any]
+Share = Callable[..., Any] | None
 """Calls its first argument with the state that all kernels share and the time there, and saves the state that it returns; None while another kernel has it."""
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -57,9 +57,7 @@ class RateLimiter:
     With `share`, the kernels of a shared ledger have one limit; each has its own while the ledger cannot be reached.
     """
 
-    def __init__(
-        self, rate: float = 0, jitter: Callable[[], float] = JITTER.random, share: Share | None = None
-    ) -> None:
+    def __init__(self, rate: float = 0, jitter: Callable[[], float] = JITTER.random, share: Share = None) -> None:
         self._share, self._ahead, self._recording = share, 0.0, set[asyncio.Task[None]]()
         self.rate, self._most, self._refused_at, self._jitter = rate or _PER_SECOND, rate or _MOST, 0.0, jitter
         self._left, self._at = _AT_ONCE, 0.0

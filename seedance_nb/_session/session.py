@@ -234,9 +234,8 @@ class Session:
             with suppress(ValueError):
                 day = today - timedelta(days.index(day)) if day in days else date.fromisoformat(day)
         if not isinstance(day, date | None):
-            raise errors.argument_error(
-                "day", f"must be a datetime.date, '2026-11-30', 'today' or 'yesterday', not {day!r}", day
-            )
+            message = f"must be a datetime.date, '2026-11-30', 'today' or 'yesterday', not {day!r}"
+            raise errors.argument_error("day", message, day)
         person = "" if everyone else self.ledger.own_person()
         if find or day:
             found = self.ledger.search(self.prompt_of, limit, 0, words=find, day=day, person=person)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from seedance_nb._base.faults import ENDING, FAULTS, THREAD, local_error, redact_logs, without_frames
+from seedance_nb._base.faults import ENDING, FAULTS, THREAD, local_error, without_frames
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._provider.rate_limit import RateLimiter
 
@@ -127,7 +127,6 @@ class Engine:
             if self._is_closed or sys.is_finalizing():
                 raise RuntimeError(ENDING)
             if self._loop is None:
-                redact_logs()
                 # Before the executors are shut down, which the loop still needs to look up a host.
                 getattr(threading, "_register_atexit", atexit.register)(self._settle)
                 loop = asyncio.new_event_loop()

@@ -522,20 +522,6 @@ def test_the_film_is_joined_from_the_shots_and_shown_as_a_player(filmed: Storybo
     assert filmed.film(tmp_path / "film.mp4").text == view.text, "the same film again"
 
 
-def test_a_film_names_its_shots_when_it_is_opened(
-    filmed: Storyboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    filmed.film(tmp_path / "film.mp4")
-    (tmp_path / "other.mp4").write_bytes((tmp_path / "film.mp4").read_bytes() + b"?")
-    monkeypatch.setenv("SEEDANCE_LEDGER", str(filmed._session.ledger.path))
-    names = [row.name for row in filmed.rows() if row]
-    with pytest.raises(sd.MediaError, match=f"it is a film of the shots {', '.join(names)}\\.") as caught:
-        sd.open(tmp_path / "film.mp4")
-    assert names[0] in caught.value.next_step
-    with pytest.raises(sd.MediaError, match="no request was saved with it"):
-        sd.open(tmp_path / "other.mp4")
-
-
 def test_only_an_earlier_film_of_the_shots_is_replaced(filmed: Storyboard, tmp_path: Path) -> None:
     with pytest.raises(sd.MediaError, match="has no folder"):
         filmed.film(tmp_path / "missing" / "film.mp4")
