@@ -71,9 +71,8 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
             more = more if isinstance(more := value.get("additionalOperations"), dict) else {}  # of OpenAPI 3.2
             every = more | value
             for method in ("get", *METHODS, *more):
-                if isinstance(one := every.get(method), dict) and (
-                    "requestBody" in one or {**value, **one}.get("parameters")
-                ):
+                one = every.get(method)
+                if isinstance(one, dict) and ("requestBody" in one or {**value, **one}.get("parameters")):
                     (operations if "requestBody" in one else others).append(_operation(root, str(path), method, one))
     return tuple(operations or others)
 

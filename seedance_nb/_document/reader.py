@@ -1,11 +1,13 @@
 """Read an untrusted document from a file, text or a dict, within limits, and merge it with the file of its provider."""
 
 import functools
+import gc
 import math
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,7 +23,7 @@ _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = "more than {:,} values"
 _LESS = "pass only the operations that you need, as a dict or a smaller file"
 _MOST_FILES, _LONGEST = 200, 200  # of other files, and of a reference to one
-_SCALARS = {str, int, float, bool, type(None)}
+SCALARS = frozenset({str, int, float, bool, type(None)})
 _PLAIN = (None, "")  # the style of a scalar without quotes
 # The scalars of YAML 1.2's core schema. In YAML 1.1, PyYAML's default, 16:9 is the number 969 and `no` is False.
 _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
@@ -66,7 +68,8 @@ def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
         problem = f"the document is too large: at most {MAX_BYTES:,} characters are allowed"
         raise SpecError(problem, file=file, next_step=_LESS)
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-    is_json = text.lstrip().startswith(("{", "["))
+    is_json, was_on = text.lstrip().startswith(("{", "[")), gc.isenabled()
+    gc.disable()  # it would look through all new values again and again, for most of the time
     try:
         value = read_json(text) if is_json else _Yaml(yaml.parse(text, Loader=loader), file).document()
     except yaml.MarkedYAMLError as error:
@@ -74,6 +77,9 @@ def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
         raise SpecError(f"line {line}: {error.problem}", file=file) from None
     except (yaml.YAMLError, ValueError) as error:
         raise SpecError(f"not {'JSON' if isinstance(error, ValueError) else 'YAML'}: {error}", file=file) from None
+    finally:
+        if was_on:
+            gc.enable()
     if not isinstance(value, dict):
         raise SpecError("the document must be an object", file=file)
     check_size(value, file, _MOST_VALUES if is_json else MAX_VALUES)
@@ -177,16 +183,17 @@ def check_size(document: Any, file: str, most: int = MAX_VALUES) -> None:
     """Raises: SpecError for a document that is too deep or too large, contains itself, or has numbers that JSON cannot store."""
     count, depth, level = 1, 0, [document]
     while level:
-        others = [value for value in level if type(value) not in _SCALARS]
-        holders = [value for value in others if isinstance(value, Mapping | list | tuple)]
-        count += sum(map(len, holders))
+        kinds = {*map(type, level)}
+        wanted = [{kind for kind in kinds if issubclass(kind, base)} for base in ((list, tuple), Mapping, float)]
+        lists, maps, floats = ([one for one in level if type(one) in some] if some else [] for some in wanted)
+        count += sum(map(len, lists)) + sum(map(len, maps))
         if count > most:
             raise SpecError(_TOO_MANY.format(most), file=file, next_step=_LESS)
         if depth > MAX_DEPTH:
             raise SpecError(_TOO_DEEP, file=file)
-        if wrong := [value for value in level if isinstance(value, float) and not math.isfinite(value)]:
+        if wrong := [number for number in floats if not math.isfinite(number)]:
             raise SpecError(f"{wrong[0]} is not a number that JSON can store", file=file)
-        level = [item for one in holders for item in (one if isinstance(one, list | tuple) else one.values())]
+        level = [*chain.from_iterable(lists), *chain.from_iterable(one.values() for one in maps)]
         depth += 1
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, JsonPath, find, find_all, to_pointer
-from seedance_nb._document.reader import packaged
+from seedance_nb._document.reader import SCALARS, packaged
 from seedance_nb._schema.library import Draft202012Validator
-from seedance_nb._schema.normalise import Normaliser
+from seedance_nb._schema.normalise import VALUES, Normaliser
 
 _EXTENSIONS = packaged("_extensions")  # the schemas of the keys
 ROLES: tuple[str, ...] = (*_EXTENSIONS["field"]["x-role"]["enum"],)
@@ -29,11 +29,11 @@ def check_extensions(document: dict[str, Any], file: str) -> None:
 
 
 def _keys(value: Any, path: JsonPath) -> Iterator[tuple[JsonPath, str, Any]]:
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(key, str) and key.startswith("x-"):
             yield path, key, item
-        elif item and isinstance(item, dict | list) and key not in ("example", "examples", "default", "enum", "const"):
-            yield from _keys(item, (*path, key))
+        elif isinstance(item, dict) or (isinstance(item, list) and not SCALARS.issuperset(map(type, item))):
+            yield from _keys(item, (*path, key)) if key not in VALUES else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

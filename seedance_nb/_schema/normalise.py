@@ -13,7 +13,7 @@ from seedance_nb._base.values import ABSENT, find, find_all, to_pointer
 from seedance_nb._schema import dialect
 from seedance_nb._schema.dialect import Role, repair
 
-_VALUES = ("enum", "const", "default", "example", "examples")
+VALUES = frozenset({"enum", "const", "default", "example", "examples"})
 MAX_DEPTH, MAX_NODES = 64, 10_000
 SHARED_FROM = 1_000  # from this number of schemas on, and from `_SHARED_BELOW` references on, a schema is shared
 Refs = tuple[tuple[str, Role], ...]  # targets of the `$ref`s followed to reach a schema, each a pointer and a role
@@ -68,7 +68,7 @@ class _References:
                 self._places[f"{base}#{value[key]}"] = pointer
         inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
         for name, child in inner:
-            if name not in _VALUES:
+            if name not in VALUES:
                 self._read(child, (*path, name), base)
 
 

@@ -176,9 +176,7 @@ def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -
     for key, value in schema.items():
         check = None if is_other and key in _CHOICES else self.VALIDATORS.get(key)
         for error in () if check is None else check(self, value, instance, schema) or ():
-            error._set(  # noqa: SLF001 - as the library's own loop does
-                validator=key, validator_value=value, instance=instance, schema=schema, type_checker=self.TYPE_CHECKER
-            )
+            error._set(validator=key, validator_value=value, instance=instance, schema=schema)  # noqa: SLF001 - as the library's own loop does
             error.path.extendleft(at)
             is_valid = False
             yield error

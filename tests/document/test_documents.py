@@ -1,9 +1,12 @@
 """Documents are read as YAML 1.2 or JSON, and what cannot be used is refused with file and pointer."""
 
+import contextlib
 import copy
+import gc
 import json
 import random
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +235,40 @@ def test_aliases_and_merge_keys_are_their_values() -> None:
 def test_a_document_of_several_megabytes_opens() -> None:
     long = {"type": "object", "properties": {"a": {"type": "string", "description": "x" * 5_000_000}}}
     assert spec(json.dumps(long)).body["properties"]["a"]["type"] == "string"
+
+
+def function_calls(value: Any) -> int:
+    """How many functions of Python run while a JSON text with a value is read."""
+    text, calls = json.dumps({"type": "object", "x": value}), 0
+
+    def count(_: object, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        spec(text)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("item", [1, "a", 0.5, [], [1], ["a", None]])
+def test_a_long_list_of_plain_values_is_read_without_a_call_for_each(item: Any) -> None:
+    assert function_calls([item] * 3_000) - function_calls([item]) < 100
+    assert function_calls([{"a": [item]}] * 3_000) > 3_000, "the control: of objects each is looked through"
+
+
+@pytest.mark.parametrize("text", ['{"type": "object"}', '{"type": ', "type: object", "a: *x"])
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_garbage_collector_is_as_it_was_before_a_text_is_read(text: str, is_on: bool) -> None:
+    (gc.enable if is_on else gc.disable)()
+    try:
+        with contextlib.suppress(SpecError):
+            spec(text)
+        assert gc.isenabled() is is_on
+    finally:
+        gc.enable()
 
 
 WRONG_TEXTS = {
