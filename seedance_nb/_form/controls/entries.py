@@ -128,12 +128,11 @@ class Entries(Compound):
 class Entry:
     """An entry with a control of its own. In a map it has a `name`, `named` once a user typed one or the body has one, even an empty one."""
 
-    def __init__(self, owner: "ItemsControl | MapControl", place: Any, value: Any = ABSENT, *,
-                 named: bool = True) -> None:  # fmt: skip
-        self.owner, self.name, self.named, factory = owner, place, named, owner._factory  # noqa: SLF001 - a part of the same control
+    def __init__(self, owner: "ItemsControl | MapControl", at: Any, value: Any = ABSENT, *, named: bool = True) -> None:
+        self.owner, self.name, self.named, factory = owner, at, named, owner._factory  # noqa: SLF001 - a part of the same control
         self.key: Any = None
         if isinstance(owner, MapControl):
-            self.key = factory.make(W.Text, "sdn-field", "sdn-key", value=place, continuous_update=False, placeholder="name",
+            self.key = factory.make(W.Text, "sdn-field", "sdn-key", value=at, continuous_update=False, placeholder="name",
                                     description=_NAME, on=lambda name: owner.rename(self, name))  # fmt: skip
         self.buttons = owner.buttons(self)
         self.widget = factory.box(W.HBox, self.make(value), "sdn-pair" if self.key else "sdn-item")
