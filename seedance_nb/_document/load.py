@@ -24,7 +24,7 @@ from seedance_nb._document.reader import SPECS, check_size, merged, packaged, pr
 from seedance_nb._document.spec import Spec, named_fields, plain_of, values_in, with_roles
 from seedance_nb._document.tables import MEDIA_RULES, ROLES, Table
 from seedance_nb._schema.applicators import UNCHECKED
-from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, KEYWORDS, LISTS, MAPS, ONES
+from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, KEYWORDS, LISTS, MAPS, ONES, is_object, parts
 from seedance_nb._schema.formats import pattern_error
 from seedance_nb._schema.library import MOST, bounded
 from seedance_nb._schema.normalise import Normaliser
@@ -154,19 +154,21 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     has_task, env, calls = "x-task" in root.value, root.value.get("x-env", {}), root.table("x-calls", optional=True)
     if not has_task:  # in the URL and the headers, and fields like the body's
         parameters: dict[str, Any] = {"properties": {}, "required": []}
+        own = {str(path[0]) for path, _ in values_in(body) if len(path) == 1} - {"*"}
+        taken = own if own or is_object(body) else None
         with suppress(SpecError):  # a bad parameter does not block the body
-            parameters, _ = body_schema(root, _operations.parameters_of(root, item, operation), operation.pointer)
-        is_object, own = body.get("type") == "object", body.get("properties", {})
-        names = {name: child for name, child in parameters["properties"].items() if is_object and name not in own}
-        if lost := [name for name in parameters["properties"] if name not in names]:
-            why = "the body has fields with these names" if is_object else "the body is not an object"
-            message = f"not in the form, because {why}: the parameters {', '.join(lost)}"
-            oddities.append(Oddity(pointer=f"{operation.pointer}/parameters", message=message))
-        if names:
-            required = [*filter(names.get, parameters["required"]), *body.get("required", ())]
-            body |= {"properties": names | own, "required": required}
+            listed = _operations.parameters_of(root, taken, oddities, item, operation)
+            parameters, _ = body_schema(root, listed, operation.pointer)
+        if names := parameters["properties"]:
+            required = [*parameters["required"], *body.get("required", ())]
+            body |= {"properties": names | body.get("properties", {}), "required": required}
             is_closed = DEFINED_NAMES in body or "requestBody" not in operation.value
             body |= {DEFINED_NAMES: [*names, *body.get(DEFINED_NAMES, ())]} if is_closed else {}
+            every = [body]
+            for part in every:  # and theirs: none forbids a parameter, which is no field of the body
+                every += [inner for inner, _ in parts(part) if isinstance(inner, dict)]
+                if not {"additionalProperties", "unevaluatedProperties"}.isdisjoint(part):
+                    part["properties"] = dict.fromkeys(names, True) | part.get("properties", {})
     responses = operation.table("responses", optional=True)
     task, replies = tables.task_table(root, responses) if has_task else None, {}
     if task:

@@ -15,6 +15,7 @@ METHODS = ("post", "put", "patch", "delete", "query")
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _MOST_HOPS, _MOST_LISTED, _LONGEST = 20, 12, 2_000
 _COLLECTIONS = {"multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False)}
+_PLACES = ("path", "query", "header", "cookie")
 _NO_PARAMETERS = ("accept", "content-type", "authorization")  # headers that the request has anyway
 
 
@@ -77,13 +78,24 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
     return tuple(operations or others)
 
 
-def parameters_of(root: Table, *tables: Table) -> dict[str, Any]:
-    """The parameters of a path item and its operation as the schema of an object, each marked with its `x-in`, `x-style` and `x-explode`. *pure*."""
-    every = [one for table in tables for one in _parameters(root.value, table.value)]
-    places = ("path", "query", "header", "cookie")
-    own = {one["name"]: one for one in every if one["in"] in places and one["name"].lower() not in _NO_PARAMETERS}
-    fields = {name: {"description": one.get("description", ""), **_parameter_schema(one)} for name, one in own.items()}
-    return {"type": "object", "properties": fields, "required": [name for name in own if own[name].get("required")]}
+def parameters_of(root: Table, taken: set[str] | None, oddities: list[Oddity], *tables: Table) -> dict[str, Any]:
+    """The parameters of a path item and its operation as the schema of an object, each marked with its `x-name`, `x-in`, `x-style` and `x-explode`; adds to `oddities`. A second `id`, or one that is `taken`, is `query_id`; None for no place for any."""
+    fields, required = dict[str, Any](), list[str]()
+    every = {(one["in"], one["name"]): one for table in tables for one in _parameters(root.value, table.value)}
+    for (place, name), one in every.items():
+        if place in ("body", "formData") or (place == "header" and name.lower() in _NO_PARAMETERS):
+            continue
+        if taken is None or place not in _PLACES:
+            why = f"parameters in {place} are not read" if place not in _PLACES else "the body is not an object"
+            message = f"the parameter {name} is not in the form, because {why}"
+            oddities.append(Oddity(pointer=f"{tables[-1].pointer}/parameters", message=message))
+        else:
+            key = name
+            while key in fields or key in taken:
+                key = f"{place}_{key}"
+            fields[key] = {"description": one.get("description", ""), **_parameter_schema(one), "x-name": name}
+            required += [key] * bool(one.get("required"))
+    return {"type": "object", "properties": fields, "required": required}
 
 
 def _parameter_schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +117,7 @@ def _parameters(document: Mapping[str, Any], item: Any) -> list[dict[str, Any]]:
     """The parameters of a path item or an operation that can be read; a bad one does not block the others."""
     listed = item.get("parameters") if isinstance(item, dict) else ()
     found = [find(document, str(ref)[1:]) if (ref := find(one, "/$ref")) is not ABSENT else one for one in listed or ()]
-    return [one for one in found if isinstance(one, dict) and isinstance(one.get("name"), str) and "in" in one]
+    return [one for one in found if isinstance(find(one, "/name"), str) and isinstance(find(one, "/in"), str)]
 
 
 def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     given = {name: child for name, child in fields.items() if name in body and find(child, "/x-in") is not ABSENT}
     at: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
     for name, child in given.items():
-        at[child["x-in"]][name] = _parameter(name, body[name], child)
+        at[child["x-in"]][child["x-name"]] = _parameter(child["x-name"], body[name], child)
     body = {name: value for name, value in body.items() if name not in given} if given else body
     options = [f"--header {_quoted(f'{name}: {text}')}" for name, text in at["header"].items()]
     options += [f"--cookie {_quoted(text)}" for text in at["cookie"].values()]
@@ -212,11 +212,11 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
 def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields to pass by name, and the `extra` ones by JSON Pointer: undefined fields and those named like a parameter."""
     fields, extra = dict[str, Any](), dict[str, Any]()
-    paths = [path for path, _ in named_fields(spec)]
-    counts = Counter(path[-1] for path in paths)
-    ambiguous = {path[:-1] for path in paths if counts[path[-1]] > 1}
+    known = dict(named_fields(spec))
+    counts = Counter(path[-1] for path in known)
+    ambiguous = {path[:-1] for path in known if counts[path[-1]] > 1}
     for name, value in body.items():
-        schema = spec.body.get("properties", {}).get(name)
+        schema = known.get((name,))
         if schema is None or name in PARAMETERS:
             extra[to_pointer((name,))] = value
         elif only_value(schema) is not ABSENT and only_value(schema) == value and name in spec.body.get("required", ()):

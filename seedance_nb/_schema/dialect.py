@@ -112,7 +112,7 @@ def or_null(schema: dict[str, Any]) -> dict[str, Any]:
 def defined_names(schema: dict[str, Any]) -> list[str]:
     """The names of a schema of `type: object` that defines all its names, [] for any other. *pure*."""
     names = _names(schema)
-    return list(names) if names and _is_object(schema) else []
+    return list(names) if names and is_object(schema) else []
 
 
 def _names(schema: Any) -> dict[str, None] | None:
@@ -124,7 +124,7 @@ def _names(schema: Any) -> dict[str, None] | None:
     found: dict[str, None] = dict.fromkeys(schema.get("properties", ()))
     for part, is_branch in parts(schema):
         inner = _names(part)
-        if inner is None or (is_branch and not inner and _is_object(part)):
+        if inner is None or (is_branch and not inner and is_object(part)):
             return None
         found |= inner
     return found
@@ -138,14 +138,14 @@ def parts(schema: dict[str, Any]) -> Iterator[tuple[Any, bool]]:
     yield from ((part, False) for part in schema.get("dependentSchemas", {}).values())
 
 
-def _is_object(schema: Any) -> bool:
+def is_object(schema: Any) -> bool:
     if not isinstance(schema, dict):
         return False
     kinds = schema.get("type")
-    if "object" in (kinds if isinstance(kinds, list) else [kinds]) or any(map(_is_object, schema.get("allOf", ()))):
+    if "object" in (kinds if isinstance(kinds, list) else [kinds]) or any(map(is_object, schema.get("allOf", ()))):
         return True
     branches = [part for key in ("anyOf", "oneOf") for part in schema.get(key, ()) if part != {"type": "null"}]
-    return bool(branches) and all(map(_is_object, branches))
+    return bool(branches) and all(map(is_object, branches))
 
 
 def allowed_values(branch: Any) -> dict[str, list[Any]]:

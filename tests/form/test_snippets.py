@@ -18,6 +18,7 @@ from support.schemas import api
 import seedance_nb as sd
 from seedance_nb._base.values import json_text
 from seedance_nb._check.check import build_body
+from seedance_nb._document.spec import named_fields
 from seedance_nb._form.exchange import PARAMETERS, WIDTH, read_values, to_curl, to_python
 from seedance_nb._form.form import Form
 from seedance_nb._session.session import Session
@@ -497,15 +498,65 @@ def test_a_parameter_is_written_in_the_style_that_its_document_names(
     assert text in to_curl(spec, {"p": value})
 
 
+IDENTIFIER = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+OWN, CLOSED = {"type": "object", "properties": {"n": TEXT}}, {"additionalProperties": False}
+OBJECTS: dict[str, Any] = {  # schemas of objects with `n` that do not say so at the top
+    "parts": {"allOf": [OWN, {"type": "object", "properties": {"m": TEXT}}]}, "closed parts": {"allOf": [OWN | CLOSED]},
+    "a component": {"$ref": "#/components/schemas/Whole"}, "closed parts as a whole": {"allOf": [OWN], "unevaluatedProperties": False},
+    "no type": {"properties": {"n": TEXT}}, "parts without a type": {"allOf": [{"properties": {"n": TEXT}}]},
+    "or null": OWN | {"type": ["object", "null"]}, "null as a choice": {"oneOf": [OWN | CLOSED, {"type": "null"}]},
+    "a choice": {"oneOf": [OWN | CLOSED, {"type": "object", "properties": {"k": TEXT}, **CLOSED}]}, "a closed object": OWN | CLOSED,
+    "a condition": OWN | {"if": {"required": ["n"]}, "then": {"properties": {"n": TEXT, "m": TEXT}, **CLOSED}},
+}  # fmt: skip
+
+
+def with_parameters(body: dict[str, Any], *parameters: dict[str, Any]) -> sd.Spec:
+    document = api("3.1.0", body, Whole={"allOf": [{"$ref": "#/components/schemas/Own"}]}, Own=OWN)
+    post = document["paths"].pop("/make")["post"]
+    document["paths"]["/make/{id}"] = {"post": post | {"parameters": [*parameters]}}
+    return sd.spec(document | {"servers": [{"url": "https://e.com"}]})
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_parameters_are_fields_however_a_body_says_that_it_is_an_object(name: str) -> None:
+    spec = with_parameters(OBJECTS[name], IDENTIFIER, {"name": "q", "in": "query", "schema": TEXT})
+    assert spec.oddities == ()
+    form = Form(spec)
+    form.values = {"n": "x", "q": "y"}
+    assert [problem.path for problem in form.problems] == ["/id"]
+    form.values = {"n": "x", "id": 7, "q": "y"}
+    assert form.problems == ()
+    command = form.to_curl()
+    assert "'https://e.com/make/7?q=y'" in command
+    assert """'{"n":"x"}'""" in command
+    assert "{id}" not in command
+    *_, call = form.to_python().splitlines()
+    assert all(part in call for part in ("id=7", "q='y'", "n='x'"))
+    assert "extra" not in call
+
+
+def test_a_parameter_whose_name_is_taken_is_a_field_of_its_own() -> None:
+    others: list[dict[str, Any]] = [{"name": "id", "in": place, "schema": TEXT} for place in ("query", "header")]
+    body = {"allOf": [{"type": "object", "properties": {"id": {"type": "boolean"}, "query_id": TEXT}}]}
+    spec = with_parameters(body, IDENTIFIER, *others)
+    assert [path for (path,), _ in named_fields(spec)] == ["path_id", "query_query_id", "header_id", "id", "query_id"]
+    values: dict[str, Any] = {"id": True, "query_id": "own", "path_id": 7, "query_query_id": "q", "header_id": "h"}
+    assert [problem.path for problem in sd.check(spec, **values | {"path_id": "x"})] == ["/path_id"]
+    command = to_curl(spec, values)
+    for part in ("/make/7?id=q'", "--header 'id: h'", """'{"id":true,"query_id":"own"}'"""):
+        assert part in command
+
+
 def test_a_parameter_that_has_no_place_in_the_form_is_an_oddity() -> None:
-    identifier = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    bodies = {"the body is not an object": {"type": "array"}, "the body has fields with these names": {"type": "object", "properties": {"id": {}}}}  # fmt: skip
-    for why, body in bodies.items():
-        document = api("3.1.0", body)
-        document["paths"]["/make"]["post"]["parameters"] = [identifier]
-        (oddity,) = sd.spec(document).oddities
-        assert oddity.message == f"not in the form, because {why}: the parameters id"
-        assert oddity.pointer == "/paths/~1make/post/parameters"
+    own = {"name": "a", "in": "querystring", "content": {}}
+    cases = (
+        ({"type": "array"}, IDENTIFIER, "the body is not an object"),
+        (OWN, own, "parameters in querystring are not read"),
+    )
+    for body, parameter, why in cases:
+        (oddity,) = with_parameters(body, parameter).oddities
+        assert oddity.message == f"the parameter {parameter['name']} is not in the form, because {why}"
+        assert oddity.pointer == "/paths/~1make~1{id}/post/parameters"
 
 
 def test_python_names_the_operation_and_the_media_type_that_were_chosen() -> None:
