@@ -120,11 +120,6 @@ def shell_with_kernel() -> Any:
     return shell if getattr(shell, "kernel", None) is not None else None
 
 
-def running_cell() -> str:
-    """The id of the running cell, "" where the notebook does not tell it."""
-    return str((getattr(shell_with_kernel(), "parent_header", None) or {}).get("metadata", {}).get("cellId", ""))
-
-
 def cell_publisher() -> Any:
     """What shows outputs in the running cell, None outside a kernel."""
     return getattr(shell_with_kernel(), "display_pub", None)

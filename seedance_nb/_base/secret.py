@@ -1,6 +1,7 @@
 """API keys that are never shown, and masking of keys. No function raises with a key in a variable: tracebacks show variables."""
 
 import base64
+import functools
 import hashlib
 import hmac
 import itertools
@@ -12,7 +13,7 @@ from typing import Any, Never
 
 from seedance_nb._base.errors import KeyWarning, calm_warnings
 from seedance_nb._base.html import escape
-from seedance_nb._base.values import HIDDEN
+from seedance_nb._base.values import HIDDEN, map_leaves
 
 _RUN = r"\\++"
 _SHORT, _LONG = 8, 512  # a shorter key is never sent: it could be an ordinary word, which is not masked in texts
@@ -117,10 +118,8 @@ def mask_keys(body: Any) -> Any:
 def _mask(key: str, value: Any) -> Any:
     if len(key) < _SHORT or not value:  # where memory is short, an error without words needs no pattern
         return value
-    if isinstance(value, dict):
-        return {_mask(key, name): _mask(key, item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_mask(key, item) for item in value]
+    if isinstance(value, dict | list):
+        return map_leaves(value, functools.partial(_mask, key), names=True)
     if (pattern := _PATTERNS.get(key)) is None:
         pattern = _forms(key)
         if key in _KEYS.values():  # cached as long as the key exists

@@ -90,11 +90,12 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
-    """A JSON value with every text, number, boolean and null changed; names stay. *pure*. Raises: RecursionError."""
+def map_leaves(value: Any, change: Callable[[Any], Any], *, names: bool = False) -> Any:
+    """A JSON value with every text, number, boolean and null changed, with `names` every name too. *pure*. Raises: RecursionError."""
     if isinstance(value, dict):
-        return {name: map_leaves(item, change) for name, item in value.items()}
-    return [map_leaves(item, change) for item in value] if isinstance(value, list) else change(value)
+        items = ((name, map_leaves(item, change, names=names)) for name, item in value.items())
+        return {change(name) if names else name: item for name, item in items}
+    return [map_leaves(item, change, names=names) for item in value] if isinstance(value, list) else change(value)
 
 
 def read_json(text: str | bytes) -> Any:

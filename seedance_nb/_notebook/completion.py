@@ -20,8 +20,6 @@ from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import from_text
 
 _TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
-_TABLE = re.compile(r"\bsweep\([^{}]{0,300}\{([^{}]{0,5000})$")  # the open dict of a sweep; its last name and value:
-_ENTRY = re.compile(r"""(["'])(\w{0,99})(?:\1\s?:\s?(?:\[(?:[^][]{0,2000},)?)?\s?([^][,]{0,200}))?$""")
 _CALL = re.compile(r"""(?:\b(\w+)\s*\.\s*)?\b(\w+)\((?:\s*(["'][^"'\n]*["'])\s*\)\s*\()?""")  # also sd.model("name")(
 _MAGIC = re.compile(r"[ \t]*%%?seedance[ \t]+(.*)")
 _FLAG = re.compile(r"--([A-Za-z][\w-]{0,99})(?:=.*)?", re.DOTALL)
@@ -121,8 +119,6 @@ def proposals(code: str, namespace: Mapping[str, Any]) -> tuple[list[str], str]:
     """What may stand in place of the last part of the code before the cursor, and that part. *reads files*."""
     if magic := _MAGIC.fullmatch(code.rpartition("\n")[2]):
         return _words(magic[1].split(" "))
-    if (table := _TABLE.search(code)) and (entry := _ENTRY.search(table[1])):  # what is typed there, as an argument
-        code = code[: table.start(1) - 1] + (entry[2] if entry[3] is None else f"{entry[2]}={entry[3]}")
     for call in reversed([*_CALL.finditer(code)]):
         owner, name, literal = call.groups()
         function = namespace.get(owner or name)
@@ -140,10 +136,10 @@ def proposals(code: str, namespace: Mapping[str, Any]) -> tuple[list[str], str]:
         key, equals, value = last.partition("=")
         if equals and (field := fields.get(key.strip())):
             return _starting((True, False) if field.kind == "toggle" else field.choices or field.likely, value.lstrip())
-        options = sorted(key for key, one in parameters.items() if one.kind is one.KEYWORD_ONLY and not table)
+        options = sorted(key for key, one in parameters.items() if one.kind is one.KEYWORD_ONLY)
         given = {argument.partition("=")[0].strip() for argument in before}
-        names = [key for key in dict.fromkeys([*fields, *options]) if key not in given and key.startswith(last)]
-        return names if table else [f"{key}=" for key in names], last
+        names = (key for key in dict.fromkeys([*fields, *options]) if key not in given and key.startswith(last))
+        return [f"{key}=" for key in names], last
     return [], ""
 
 

@@ -13,7 +13,7 @@ from IPython.display import display
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.faults import log_unexpected
-from seedance_nb._base.html import FONT, Html, escape, links_html, piece, request_html, running_cell
+from seedance_nb._base.html import FONT, Html, escape, links_html, piece, request_html, shell_with_kernel
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.values import ABSENT, digest, find, map_leaves, shorten, strip_queries
@@ -115,7 +115,8 @@ class Panel:
         return [offer := self._shared.box(W.HBox, [text, button], "sdn-offer")]
 
     def _ipython_display_(self) -> None:
-        cell = running_cell(), self.spec.name
+        header = getattr(shell_with_kernel(), "parent_header", None) or {}
+        cell = str(header.get("metadata", {}).get("cellId", "")), self.spec.name
         before, _LATEST[cell] = _LATEST.get(cell, self), self
         if before._session is self._session and not self.task and (before.task or before._busy.locked()):  # noqa: SLF001
             values, budget = build_body(self.spec, merged(before.form.values, self.form.values)), self._budget

@@ -11,8 +11,7 @@ from typing import Any
 
 from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
-from seedance_nb._base.html import Html, piece, request_html, table_text
-from seedance_nb._base.values import json_text
+from seedance_nb._base.html import Html, piece, table_text
 from seedance_nb._check.price import Estimate, total_of
 from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._ledger.row import Row, State, price_after
@@ -26,7 +25,6 @@ from seedance_nb._task.task import Task
 
 MOST_SHOWN = 100  # rows of a table; those with problems come first
 _MOST_VIDEOS, _FEW = 48, 8  # of more videos than that only a few are shown, so that a notebook stays small
-_WITH_REQUESTS = 12  # most rows of a table that shows the request of each
 _AGAIN = " Press the button again to send the rest."
 _EMBEDDED = 50_000_000  # bytes of videos in one output; the others are shown as stills
 
@@ -289,12 +287,7 @@ class ShownBatch(Batch):
         item, cells = self.items[at], Html()
         for head in (*self._heads, "progress"):
             if head == "model":
-                is_shown = not item.error and len(self.items) <= _WITH_REQUESTS
-                sent = request_html(json_text(item.body)) if is_shown else ""
-                cell: str = piece("model").format(item.spec.title, item.spec.mode, item.name, sent)
-            elif head == "runs on":  # the head of the view has the badge where all are simulated
-                is_mixed = item.simulated and not item.fault and not all(one.simulated for one in self.items)
-                cell = SIMULATED if is_mixed else cell_text(head, item, self.estimates[at])
+                cell: str = piece("model").format(item.spec.title, item.spec.mode, item.name)
             elif head == "problems":
                 cell = Html("<div>{}</div>").format(item.fault) if item.fault else Html()
                 for problem in (*item.problems, *item.warnings):

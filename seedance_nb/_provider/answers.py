@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, HIDDEN, is_empty, shorten
+from seedance_nb._base.values import ABSENT, HIDDEN, is_empty, map_leaves, shorten
 
 MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before and after decompression
 
@@ -132,11 +132,9 @@ def _read(text: str) -> tuple[Any, tuple[str, ...]]:
 
 def _repaired(value: Any) -> Any:
     """The value without halves of surrogate pairs, which could be neither shown nor saved; numbers stay as written."""
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    if isinstance(value, dict):
-        return {_repaired(name): _repaired(inner) for name, inner in value.items()}
-    return [*map(_repaired, value)] if isinstance(value, list) else value
+    return map_leaves(
+        value, lambda one: one.encode(errors="replace").decode() if isinstance(one, str) else one, names=True
+    )
 
 
 def _mended(text: str) -> str:

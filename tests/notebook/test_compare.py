@@ -352,7 +352,7 @@ def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
 def test_what_is_simulated_beside_what_is_paid_is_marked(session: sd.Session, paying: Provider) -> None:
     paying.on_estimate = [12]
     _, head, table, *_ = made(compared(session, [T2V, VAST])).widget.children
-    assert (head.value.count("SIMULATED"), table.value.count("SIMULATED")) == (0, 1)
+    assert (head.value.count("SIMULATED"), table.value.count("<div>simulator</div>")) == (0, 1)
 
 
 @pytest.mark.usefixtures("paying")

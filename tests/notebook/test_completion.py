@@ -71,21 +71,6 @@ def test_the_values_proposed_are_valid_and_begin_with_what_is_typed(name: str) -
     assert proposals('sd.check("crun/seedance-2.0-i2v", resolution="', SCOPE)[0] == ["480p", "720p", "1080p"]
 
 
-@pytest.mark.parametrize(("table", "fragment", "shown"), [
-    ('"', "", ["prompt", "resolution", "duration"]), ('"dur', "dur", ["duration"]), ('"prompt": ["a, b"], "res', "res", ["resolution"]),
-    ('"resolution": [', "", ["'480p'", "'720p'"]), ('"resolution": ["480p", "7', "7", ["720p"]), ("'resolution': ", "", ["'480p'"]),
-    ('"prompt": ["a"],\n "resolution": ["480p", ', "", ["'1080p'"]),
-])  # fmt: skip
-def test_within_the_table_of_a_sweep_fields_and_values_are_proposed(
-    table: str, fragment: str, shown: list[str]
-) -> None:
-    found, typed = proposals(f'sd.sweep("crun/seedance-1.0-pro-t2v", {{{table}', {"sd": sd})
-    assert typed == fragment
-    assert [text for text in shown if text not in found] == []
-    assert all(text.strip("'").startswith(fragment) and "=" not in text for text in found)
-    assert "concurrency" not in found
-
-
 def test_a_model_in_a_variable_and_a_models_function_are_known() -> None:
     scope = SCOPE | {"fox": sd.model(NAMES[1])}
     for opening in ("sd.generate(name, ", "sd.generate(spec, ", "fox("):

@@ -307,7 +307,8 @@ def again(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Panel]
     """The cell run again: a new panel of the same model and session, displayed in the cell with this id."""
     cells: list[str] = []
     monkeypatch.setattr(panel_module, "_LATEST", {})
-    monkeypatch.setattr(panel_module, "running_cell", lambda: cells[-1])
+    header = {"parent_header": property(lambda _: {"metadata": {"cellId": cells[-1]}})}
+    monkeypatch.setattr(panel_module, "shell_with_kernel", type("Shell", (), header))
 
     def run(new: Panel | None = None, cell: str = "a") -> Panel:
         cells.append(cell)
