@@ -24,7 +24,7 @@ from seedance_nb._document.reader import SPECS, check_size, merged, packaged, pr
 from seedance_nb._document.spec import Spec, named_fields, plain_of, values_in, with_roles
 from seedance_nb._document.tables import MEDIA_RULES, ROLES, Table
 from seedance_nb._schema.applicators import UNCHECKED
-from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, KEYWORDS, LISTS, MAPS, ONES, is_object, parts
+from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, FILE, KEYWORDS, LISTS, MAPS, ONES, is_object, parts
 from seedance_nb._schema.formats import pattern_error
 from seedance_nb._schema.library import MOST, bounded
 from seedance_nb._schema.normalise import Normaliser
@@ -145,7 +145,8 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         if not chosen.content_type:
             raise contents.error("the request body has no media type")
         content = contents.table(chosen.content_type)
-    body, oddities = body_schema(root, content.value.get("schema", {}), f"{content.pointer}/schema")
+    file = {"type": "string", "format": "binary"} if FILE.match(chosen.content_type) else {}
+    body, oddities = body_schema(root, content.value.get("schema") or file, f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
         message = f"the example {shorten(example, 30)} is invalid: {error}"

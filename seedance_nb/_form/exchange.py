@@ -19,7 +19,7 @@ from seedance_nb._check.check import build_body, masked, only_value
 from seedance_nb._document import load
 from seedance_nb._document.operations import FORMS, is_json
 from seedance_nb._document.reader import packaged
-from seedance_nb._document.spec import Spec, named_fields, plain_of
+from seedance_nb._document.spec import Spec, named_fields, plain_of, values_in
 from seedance_nb._form.labels import plain
 from seedance_nb._web.regular_files import write
 
@@ -170,13 +170,16 @@ def _body_options(spec: Spec, body: Any) -> Iterator[str]:
         text = json_text(body) if is_json(kind) else body
         yield f"--data-binary {_quoted(f'@{text}')}" if is_file else f"--data-raw {_quoted(text)}"
     elif kind in FORMS and isinstance(body, dict):
+        views = [(path, plain_of(schema, spec.body.get("$defs", {}))) for path, schema in values_in(spec.body)]
+        files = {path[0] for path, view in views if view.get("format") == "binary" and path[1:] in ((), ("*",))}
         for name, value in body.items():
-            schema = find(spec.body, f"/properties{to_pointer((name,))}")
-            view = plain_of(schema, spec.body.get("$defs", {})) if isinstance(schema, dict) else {}
-            mark = "@" if kind == FORMS[0] and "binary" in (view.get("format"), find(view, "/items/format")) else ""
-            option = "--data-urlencode" if kind == FORMS[1] else "--form" if mark else "--form-string"
-            for one in value if isinstance(value, list) else [value]:
-                yield f"{option} {_quoted(f'{name}={mark}{plain(one)}')}"
+            for one in map(plain, value if isinstance(value, list) else [value]):
+                is_file = kind == FORMS[0] and name in files and not re.match("https?://|data:", one)
+                text = (
+                    "@" + (json.dumps(one, ensure_ascii=False) if re.search('[,;"]', one) else one) if is_file else one
+                )
+                option = "--data-urlencode" if kind == FORMS[1] else "--form" if is_file else "--form-string"
+                yield f"{option} {_quoted(f'{name}={text}')}"
     elif kind:
         raise ValueError(f"a body of {kind} cannot be written here: only JSON, forms and text")
 

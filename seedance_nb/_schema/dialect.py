@@ -1,5 +1,6 @@
 """Conversion of one schema of any dialect to JSON Schema 2020-12, with repairs of small mistakes, which are reported."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Literal
@@ -18,6 +19,9 @@ ANNOTATIONS = set(_KEYS.pop("annotations"))
 KEYWORDS = frozenset(name for names in _KEYS.values() for name in names)  # all that are supported
 LISTS, MAPS, ONES = _KEYS["lists"], _KEYS["maps"], _KEYS["ones"]
 PLAIN = {"uniqueItems", *_KEYS["values"], *_KEYS["numbers"]}  # they do not change what the keywords beside them mean
+FILE = re.compile(
+    "(image|video|audio|font)/|application/(octet-stream|pdf|zip)"
+)  # media types of files that are no text
 _REQUIRED_ALONE = {"required", "title", "description"}
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 _LONGEST = 20  # digits of a limit
@@ -58,7 +62,7 @@ def modernise(schema: dict[str, Any]) -> None:
                 schema[key] = {**some, **schema.get(key, {})}
     if "example" in schema:
         schema.setdefault("examples", [schema.pop("example")])
-    if schema.get("contentMediaType") == "application/octet-stream" and "contentEncoding" not in schema:
+    if FILE.match(str(schema.get("contentMediaType"))) and "contentEncoding" not in schema:
         schema.setdefault("format", "binary")  # as OpenAPI 3.0 called it
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(schema.get(exclusive), bool) and schema.pop(exclusive) and bound in schema:
@@ -192,7 +196,7 @@ def _repair_type(schema: dict[str, Any], report: Report) -> None:
     names = types if isinstance(types, list) else [types]
     if unknown := [name for name in names if isinstance(name, str) and name not in _TYPES]:
         report("type", f"{unknown[0]!r} is not a JSON Schema type; types are not checked here")
-        del schema["type"]
+        schema |= {"format": "binary"} if schema.pop("type") == "file" else {}  # as Swagger 2.0 called it
     elif isinstance(types, list) and (types == [] or len({str(name) for name in types}) < len(types)):
         report("type", "the list of types is empty or has duplicates")
         schema["type"] = list(dict.fromkeys(str(name) for name in types)) or list(_TYPES)

@@ -583,6 +583,10 @@ FILES: list[
 ] = [  # what a chosen file becomes: its name for curl, Base64, or nothing in a text of JSON
     ("multipart/form-data", {"format": "binary"}, "a.png"),
     ("multipart/form-data", {"contentMediaType": "application/octet-stream"}, "a.png"),
+    ("multipart/form-data", {"contentMediaType": "image/png"}, "a.png"),
+    ("multipart/form-data", {"contentMediaType": "video/*"}, "a.png"),
+    ("multipart/form-data", {"type": "file"}, "a.png"),
+    ("multipart/form-data", {"contentMediaType": "text/csv"}, None),
     ("multipart/form-data", {"anyOf": [{"type": "string", "format": "binary"}, {"type": "null"}]}, "a.png"),
     ("multipart/form-data", {"contentEncoding": "base64", "contentMediaType": "image/png"}, "AAH/"),
     ("application/json", {"format": "byte"}, "AAH/"),
@@ -590,7 +594,11 @@ FILES: list[
     ("application/json", {"format": "binary", "description": "The picture, Base64 encoded."}, "AAH/"),
     ("application/json", {"format": "binary"}, None),
     ("application/json", {"contentMediaType": "application/json"}, None),
+    ("application/json", {"contentMediaType": "image/png"}, None),
 ]
+
+
+PICTURE = {"name": "a.png", "type": "image/png", "size": 3, "content": memoryview(b"\0\1\xff"), "last_modified": datetime.now(UTC)}  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "keys", "value"), FILES)
@@ -603,19 +611,27 @@ def test_a_field_of_a_file_has_a_button_that_chooses_one(kind: str, keys: dict[s
     choosers = [one for one in walk(form.widget) if isinstance(one, ipywidgets.FileUpload)]
     assert len(choosers) == (value is not None)
     for chooser in choosers:
-        chooser.value = (
-            {
-                "name": "a.png",
-                "type": "image/png",
-                "size": 3,
-                "content": memoryview(b"\0\1\xff"),
-                "last_modified": datetime.now(UTC),
-            },
-        )
+        chooser.value = (PICTURE,)
         assert (form.values, form.problems, chooser.value) == ({"file": value}, (), ())
         assert ("=@a.png'" in form.to_curl()) == (value == "a.png")
         form.values = {}
         assert form.values == {}
+
+
+def test_each_file_of_a_list_or_of_an_alternative_has_a_button_that_chooses_one() -> None:
+    binary = TEXT | {"format": "binary"}
+    several = {"type": "array", "items": binary}
+    document = api("3.1.0", {"type": "object", "properties": {"one": {"anyOf": [binary, several]}, "many": several}})
+    content = document["paths"]["/make"]["post"]["requestBody"]["content"]
+    content["multipart/form-data"] = content.pop("application/json")
+    form = sd.form(document)
+    for values, count in (({"one": "x", "many": ["y"]}, 2), ({"one": ["x", "y"]}, 2), ({"many": ["x", "y", "z"]}, 3)):
+        form.values = values
+        choosers = [one for one in walk(form.widget) if isinstance(one, ipywidgets.FileUpload)]
+        assert len(choosers) == count
+        for chooser in choosers:
+            chooser.value = (PICTURE,)
+        assert form.to_curl().count("=@a.png'") == count
 
 
 @functools.cache

@@ -498,6 +498,41 @@ def test_a_parameter_is_written_in_the_style_that_its_document_names(
     assert text in to_curl(spec, {"p": value})
 
 
+def test_a_field_of_a_file_is_sent_as_one_and_a_url_or_a_text_as_text() -> None:
+    binary = TEXT | {"format": "binary"}
+    fields = {
+        "octets": TEXT | {"contentMediaType": "application/octet-stream"}, "pictures": {"type": "array", "items": TEXT | {"contentMediaType": "image/*"}},
+        "either": {"anyOf": [binary, {"type": "array", "items": binary}]}, "link": {"anyOf": [binary, TEXT | {"format": "uri"}]},
+        "component": {"$ref": "#/components/schemas/File"}, "table": TEXT | {"contentMediaType": "text/csv"}, "n": TEXT,
+    }  # fmt: skip
+    whole = {"allOf": [{"type": "object", "properties": fields}, {"type": "object", "properties": {"late": binary}}]}
+    document = api("3.1.0", whole, File=binary)
+    content = document["paths"]["/make"]["post"]["requestBody"]["content"]
+    content["multipart/form-data"] = content.pop("application/json")
+    spec = sd.spec(document)
+    values: dict[str, Any] = {"octets": "a", "pictures": ["a", "b"], "either": "a", "link": "https://e.com/a", "component": "a", "table": "a", "n": "@a", "late": "a"}  # fmt: skip
+    assert sd.check(spec, **values) == ()
+    options = [line.strip(" \\") for line in to_curl(spec, values).splitlines()[1:]]
+    assert options == [
+        "--form 'octets=@a'", "--form 'pictures=@a'", "--form 'pictures=@b'", "--form 'either=@a'", "--form-string 'link=https://e.com/a'",
+        "--form 'component=@a'", "--form-string 'table=a'", "--form-string 'n=@a'", "--form 'late=@a'",
+    ]  # fmt: skip
+    files = {"either": ["a", "b,c;type=x"], "link": "a"}
+    assert to_curl(spec, files).split(" \\\n  ")[1:] == [
+        "--form 'either=@a'",
+        "--form 'either=@\"b,c;type=x\"'",
+        "--form 'link=@a'",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "image/png", "video/*"])
+def test_a_body_of_a_file_without_a_schema_is_a_file(kind: str) -> None:
+    document = api("3.1.0", {})
+    content = document["paths"]["/make"]["post"]["requestBody"]["content"]
+    content[kind] = content.pop("application/json")
+    assert "--data-binary '@a.png'" in to_curl(sd.spec(document), "a.png")  # type: ignore[arg-type]
+
+
 IDENTIFIER = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
 OWN, CLOSED = {"type": "object", "properties": {"n": TEXT}}, {"additionalProperties": False}
 OBJECTS: dict[str, Any] = {  # schemas of objects with `n` that do not say so at the top

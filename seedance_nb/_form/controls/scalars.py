@@ -29,9 +29,10 @@ class TextControl(Control):
         view, prose = self.field.shape.view, self.field.kind in ("prose", "json")
         self.live, self.eager = prose, self.field.kind == "text"
         shape = "json" if self.field.kind == "json" else view.get("format")
-        hint = packaged("_form")["hints"].get(shape, "") if self.field.example is ABSENT else plain(self.field.example)
-        text = self._make(W.Textarea if prose else W.Text, placeholder=hint, continuous_update=prose)
         self._by_name = shape == "binary" and not is_json(self._factory.spec.content_type)
+        hint = "" if shape == "binary" and not self._by_name else packaged("_form")["hints"].get(shape, "")
+        hint = hint if self.field.example is ABSENT else plain(self.field.example)
+        text = self._make(W.Textarea if prose else W.Text, placeholder=hint, continuous_update=prose)
         says = str(view.get("description" if shape == "binary" else "contentEncoding")).lower()
         if not (self._by_name or shape == "byte" or "base64" in says):
             return text

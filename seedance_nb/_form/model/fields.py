@@ -89,6 +89,7 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
             return "json"
         entry = shape_of(items, shape.defs)
         is_text = kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions
+        is_text = is_text and entry.view.get("format") not in ("binary", "byte")  # each with a button to choose a file
         return "list" if is_text else "items"
     if shape.types == ("object",):
         if properties_of(schema) or shape.conditions:
