@@ -12,9 +12,11 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
+from support.children import forking
 from support.waiting import until
 
 import seedance_nb
+from seedance_nb._media import sandbox
 from seedance_nb._media.sandbox import Limits, run, run_async
 
 pytestmark = pytest.mark.usefixtures("real_children")
@@ -149,3 +151,12 @@ def test_an_error_and_a_crash_of_a_child_are_reported_in_words(program: Program)
     crash = run(program("import os\nprint('half', flush=True)\nos.abort()\n"), limits=LIMITS)
     assert (crash.answer, crash.problem) == ("", "the process that reads it crashed")
     assert run(program("print(7)\n"), limits=LIMITS).problem == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are forked on Linux only")
+def test_the_end_of_a_forked_child_is_known_even_if_the_tests_end_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with forking() as forked, monkeypatch.context() as patch:
+        patch.setattr(sandbox, "subprocess", forked)
+        child = sandbox._start("signal:pause", (), LIMITS)
+    assert not isinstance(child, sandbox.Exit)
+    assert sandbox._wait(child, 20).code == -signal.SIGKILL

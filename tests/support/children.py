@@ -86,13 +86,15 @@ def _serve(line: socket.socket) -> None:
         importlib.import_module(name)
     with selectors.DefaultSelector() as waiting:
         waiting.register(line, selectors.EVENT_READ)
-        while True:
+        while waiting.get_map():
             for key, _ in waiting.select():
                 if key.fileobj is not line:
                     waiting.unregister(key.fileobj)
                     _end(*key.data)
                 elif not (job := socket.recv_fds(line, _PACKET, 2))[0]:
-                    return
+                    waiting.unregister(line)
+                    for left in waiting.get_map().values():  # who waits for one in a thread still has to know its end
+                        signal.pidfd_send_signal(left.data[0], signal.SIGKILL)
                 else:
                     child = _fork(json.loads(job[0]), *job[1])
                     waiting.register(child[0], selectors.EVENT_READ, child)
