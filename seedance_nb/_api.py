@@ -104,7 +104,7 @@ def simulate(*, speed: float = 1, faults: str = "", seed: int = 0) -> Iterator[S
 
     The parameters:
       speed: 10 for tasks that are done ten times as fast.
-      faults: what requests get, in order and joined by "then": an error code such as 402, "fail", "lost answer" or "ok".
+      faults: what requests get, in order and joined by "then": an error code such as 402, "lost answer", 504 (a lost request), "fail" or "ok".
       seed: a number for another look; the same request with the same seed is the same video, byte by byte (`video.sha256`).
     Returns: a context manager for the session of the block.
 

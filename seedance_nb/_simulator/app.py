@@ -39,7 +39,6 @@ _LIMITS = Limits(memory=1536 * 1024**2, cpu_s=120, wall_s=180)
 _RATIO = re.compile(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
 _SIZE = re.compile(r"([1-9][0-9]{1,3})(?:x([1-9][0-9]{1,3})|p)")
 _UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
-MOST_BYTES = 64 * 1024**2
 _MOST_PAINTERS = min(4, os.cpu_count() or 1)
 Fetch = Callable[[str], Awaitable[bytes]]  # the bytes at a URL, b"" if it cannot download them
 _PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -85,12 +84,12 @@ class Simulator:
         if refusal is not None:
             return refusal
         match = re.search(r"simulate:([a-z_]+|\d{3})", json_text(body))
-        in_body = match[1] if match and match[1] in ("fail", *model.codes) else ""
+        in_body = match[1] if match and match[1] in ("fail", "lost", *model.codes) else ""
         error_code, fault = request.headers.get("x-simulate", "") or in_body, next(self._faults, "ok")
         if error_code in model.codes or fault.isdecimal():
             return model.refused(error_code or fault)
-        if error_code not in ("", "fail"):
-            return model.invalid(f"x-simulate: use {', '.join(model.codes)} or fail")
+        if error_code not in ("", "fail", "lost"):
+            return model.invalid(f"x-simulate: use {', '.join(model.codes)}, fail or lost")
         look = self._seed + self._looks[digest(body)]
         self._looks[digest(body)] += 1  # so that takes of one request differ
         reason = "The simulator was asked to fail this task." if "fail" in (error_code, fault) else ""
@@ -103,7 +102,7 @@ class Simulator:
             if is_local(url.host) and not url.host.endswith(".localhost"):  # such a name may lead elsewhere
                 calling = asyncio.create_task(self._call_back(task.id, str(url), str(request.base_url)))
                 self._callbacks = [calling, *(one for one in self._callbacks if not one.done())]
-        return Response(status_code=504) if fault == "lost answer" else model.accepted(task.id)
+        return model.refused("504") if fault == "lost answer" or error_code == "lost" else model.accepted(task.id)
 
     def _checked(self, model: Replies, body: Any) -> tuple[Replies, Response | None]:
         """The model that a body names, and the response to it if it is invalid."""
@@ -203,19 +202,15 @@ class Simulator:
         is_web = asset["asset_url"].startswith(("http://", "https://"))
         if asset["asset_type"] not in ("Image", "Video", "Audio") or not is_web:
             return model.invalid("asset_type must be Image, Video or Audio; asset_url must be an http or https URL")
-        asset_id = f"simulated-{secrets.token_hex(8)}"
-        added = Simulated(id=asset_id, spec="", body=asset, created=self._now(), fault="")
-        await asyncio.to_thread(self.store.add, added)
-        return model.free("asset", {"asset": asset_id})
+        name = f"simulated-{secrets.token_hex(8)}"
+        await asyncio.to_thread(self.store.add, Simulated(id=name, spec="", body=asset, created=self._now(), fault=""))
+        return model.free("asset", {"asset": name})
 
     async def _put(self, request: Request) -> Response:
         name = request.path_params["name"]
         if not _UPLOAD.fullmatch(name) or request.query_params.get("signature") != "simulated":
             return Response("invalid signature", status_code=403)
-        content = await request.body()
-        if len(content) > MOST_BYTES:
-            return Response("too large", status_code=413)
-        await asyncio.to_thread(self.store.save_upload, name, content)
+        await asyncio.to_thread(self.store.save_upload, name, await request.body())
         return Response()
 
     async def _get(self, request: Request) -> Response:

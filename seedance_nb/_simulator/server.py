@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seedance_nb._simulator.app import MOST_BYTES
+MOST_BYTES = 64 * 1024**2
 
 
 def serve(app: ASGIApp, listener: socket.socket, on_start: Callable[[], None]) -> None:

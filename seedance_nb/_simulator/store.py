@@ -50,6 +50,12 @@ class Store:
             return Simulated(**json.loads(self._record(task_id).read_bytes()))
         return None
 
+    def find(self, spec: str, body: Any, since: float) -> list[str]:
+        """The ids of a request's tasks since a time, oldest first, as an account page would list them. *reads files*."""
+        tasks = [task for path in (self.folder / "tasks").glob("[!.]*") if (task := self.get(path.stem))]
+        same = [task for task in tasks if (task.spec, task.body) == (spec, body) and task.created >= since]
+        return [task.id for task in sorted(same, key=lambda task: task.created)]
+
     def remove(self, task_id: str) -> None:
         for path in (self._record(task_id), self.output(task_id), self.output(task_id, LAST_FRAME)):
             path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from seedance_nb._base import errors
 from seedance_nb._base.errors import Charged, LedgerError, Refused, SeedanceError, Step, Unauthorized, UnknownOutcome
 from seedance_nb._base.faults import FAULTS, LOG, lacks_files, local_error
 from seedance_nb._base.html import shell_with_kernel
-from seedance_nb._base.values import is_number
+from seedance_nb._base.values import is_number, read_json
 from seedance_nb._check.check import Approved, Request, create_request
 from seedance_nb._check.price import Estimate, amount_text
 from seedance_nb._document.spec import Spec
@@ -25,6 +25,7 @@ from seedance_nb._provider.answers import is_id
 from seedance_nb._provider.outcome import Answer, refused
 from seedance_nb._provider.transport import Endpoint
 from seedance_nb._schema.formats import SIMULATED_ASSET, SIMULATED_HOST
+from seedance_nb._simulator.store import Store, default_folder
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.results import poll, record_status, save_results
 from seedance_nb._task.send import LOOPBACK, PollSchedule, TaskRun, next_poll, raise_for, send, unknown_outcome_text
@@ -216,34 +217,34 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     """The row of a request with an unknown outcome, settled if possible, as `Task.resolve` describes. *network*, *writes ledger*."""
     if row.state is not State.UNKNOWN:
         return row
-    if taken is False and not row.task_id:
+    find = Store(default_folder()).find
+    ids = await asyncio.to_thread(find, row.spec, read_json(row.body), row.created) if row.simulated else []
+    mine = next((task for task in ids if ledger.other_task(row, task) is None), "")
+    if taken is False and not row.task_id and not mine:
         return mark_not_sent(ledger, row)
     flow = flow_of()
     named = (str(task_id).strip() or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
-        now = await flow.balance() if flow.balance is not None else None
-        if now is None or row.balance is None:
+        if row.simulated:
+            known = f"Your account at the simulator has {f'the task {mine}' if mine else 'no task'} for this request."
+        elif flow.balance is None or row.balance is None or (now := await flow.balance()) is None:
             known = f"{row.provider} has no call that lists tasks, and the account balance before and after is unknown."
         else:
             before, after, less = (amount_text(each, row.unit) for each in (row.balance, now, row.balance - now))
-            price = "" if row.estimate is None else amount_text(row.estimate, row.unit)
-            cost = f", and this request would cost {price}" if price else ""
-            known = f"The account balance was {before} before the request and is {after} now: {less} less{cost}. "
-            known += "This is a hint, not proof: other requests may have been charged to the account."
+            cost = f", and this request would cost {amount_text(row.estimate, row.unit)}" if row.estimate else ""
+            known = f"The account balance was {before} before the request and is {after} now: {less} less{cost}. This is a hint, not proof: other requests may have been charged to the account."
         known = f"{unknown_outcome_text(row)}\n{known}"
         raise UnknownOutcome(known, task=row.name, charged=row.charged, next_step=next_steps(row))
     if not is_id(named):
         raise SeedanceError(f"{named[:60]!r} is not a task id of {row.provider}.", charged=row.charged)
     if (other := flow.ledger.other_task(row, named)) is not None:
-        where = f"another request in this ledger (number {other.seq}, {other.state})"
-        text = f"{other.name} already belongs to {where}, so it is not the task of {row.name}. Nothing was changed."
+        text = f"{other.name} already belongs to another request in this ledger (number {other.seq}, {other.state}), so it is not the task of {row.name}. Nothing was changed."
         raise SeedanceError(text, next_step="check the id in your account", charged=row.charged)
     seen, answer, why = await poll(flow, named)
     if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
         return mark_not_sent(ledger, row)
     if seen is None:
-        problem = f"{row.provider} did not report a state for {named} ({why})"
-        text = f"{problem}, so the outcome of {row.name} is still unknown. Nothing was changed."
+        text = f"{row.provider} did not report a state for {named} ({why}), so the outcome of {row.name} is still unknown. Nothing was changed."
         raise SeedanceError(text, next_step=next_steps(row), charged=row.charged)
     changes = {"task_id": named, "state": State.QUEUED, "accepted": row.created, "error": ""}
     row = await flow.write(row, only_in=(State.UNKNOWN,), **changes)
@@ -259,10 +260,9 @@ def mark_not_sent(ledger: Ledger, row: Row) -> Row:
 
 def next_steps(row: Row) -> str:
     """What to type to settle a row with an unknown outcome. *pure*."""
-    task, look = f"sd.task({row.name!r})", f"check your account at {row.provider}, then call one of"
-    look = "choose an outcome, for the simulator has no account to check, and call one of" if row.simulated else look
+    task, place = f"sd.task({row.name!r})", "the simulator" if row.simulated else row.provider
     return (
-        f"{look}\n"
+        f"check your account at {place}, then call one of\n"
         f"  {task}.resolve('its task id')   if the task is there: resumes it and downloads the video\n"
         f"  {task}.resolve(taken=False)   if it is not there: you can then run the cell again\n"
         f"  {task}.resubmit(confirm=True)   sends it again{'' if row.simulated else '; you may be charged twice'}"

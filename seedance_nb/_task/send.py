@@ -223,8 +223,7 @@ async def _save_later(flow: TaskRun, row: Row, changes: dict[str, Any]) -> None:
 def unknown_outcome_text(row: Row) -> str:
     """Why the outcome of a request is unknown, where the request is saved, and how the response began. *pure*."""
     start = f"\nThe response began with:\n  | {quote_lines(row.word)}" if row.word else ""
-    text = f"It is not known whether {row.provider} accepted this request: {row.error}. "
-    return f"{text}It is saved in the ledger as {row.name} and will not be sent again automatically.{start}"
+    return f"It is not known whether {row.provider} accepted this request: {row.error}. It is saved in the ledger as {row.name} and will not be sent again automatically.{start}"
 
 
 def raise_for(spec: Spec, row: Row) -> None:

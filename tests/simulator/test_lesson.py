@@ -11,6 +11,7 @@ import pytest
 from support.provider import Provider
 
 import seedance_nb as sd
+from seedance_nb.__main__ import main
 
 MODEL = "crun/seedance-1.0-pro-t2v"
 FAST = 1000
@@ -84,8 +85,98 @@ def test_a_lost_answer_of_a_lesson_does_not_say_that_it_may_have_been_charged() 
     assert repr(sd.tasks(find="lost")).startswith(lead)
     with pytest.raises(sd.UnknownOutcome) as caught:
         sd.task(sd.tasks(find="lost")[0].name).resolve()
-    assert caught.value.next_step.startswith("choose an outcome, for the simulator has no account to check, and call")
+    assert caught.value.next_step.startswith("check your account at the simulator, then call one of")
     assert "charged twice" not in str(caught.value)
+
+
+def lost(fault: str) -> tuple[sd.Task, str]:
+    """A task with an unknown outcome, and what its account at the simulator has."""
+    assert outcomes(fault, 1, prompt="A lost fox", **FIELDS) == ["UnknownOutcome"]
+    task = sd.task(sd.tasks()[0])
+    with pytest.raises(sd.UnknownOutcome) as caught:
+        task.resolve()
+    return task, caught.value.message.splitlines()[-1]
+
+
+@pytest.fixture
+def accepted(tmp_path: Path) -> Callable[[], list[str]]:
+    """The ids of all tasks that the simulator has."""
+    return lambda: sorted(path.stem for path in (tmp_path / "simulator" / "tasks").glob("*"))
+
+
+def test_the_account_at_the_simulator_shows_the_task_of_a_lost_answer(accepted: Callable[[], list[str]]) -> None:
+    task, said = lost("lost answer")
+    (name,) = accepted()
+    assert said == f"Your account at the simulator has the task {name} for this request."
+    with pytest.raises(sd.UnknownOutcome, match=name):
+        task.resolve(taken=False)
+    assert task.state == "outcome unknown", "the request was accepted, so it is not said that it was not sent"
+    assert task.resolve(name).wait().task == f"crun:{name}"
+    assert not sd.submit(MODEL, prompt="A lost fox", **FIELDS).is_new
+    assert accepted() == [name], "one charge"
+
+
+def test_the_account_at_the_simulator_has_no_task_of_a_lost_request(accepted: Callable[[], list[str]]) -> None:
+    task, said = lost("504")
+    assert said == "Your account at the simulator has no task for this request."
+    assert task.resolve(taken=False).state == "not sent"
+    assert accepted() == []
+    assert sd.generate(MODEL, prompt="A lost fox", **FIELDS).simulated
+    assert len(accepted()) == 1
+
+
+def test_what_was_lost_looks_the_same_and_the_account_shows_no_task_of_another_request(
+    accepted: Callable[[], list[str]],
+) -> None:
+    assert outcomes("ok", 1, prompt="A lost fox", **FIELDS) == ["ok"]
+    with sd.simulate(speed=FAST, faults="504 then lost answer then ok"):
+        for take in (2, 3, 4):
+            outcome(partial(sd.generate, MODEL, prompt="A lost fox", take=take, **FIELDS))
+    third, second = (sd.task(row) for row in sd.tasks() if row.is_unresolved)
+    assert (second.row.error, second.row.word) == (third.row.error, third.row.word)
+    known = {row.task_id for row in sd.tasks()}
+    (own,) = [name for name in accepted() if name not in known]
+    third.resolve(own).wait()
+    with pytest.raises(sd.UnknownOutcome, match="has no task"):
+        second.resolve()
+
+
+def test_a_prompt_loses_an_answer_or_a_request_as_the_notebook_has_it(accepted: Callable[[], list[str]]) -> None:
+    session = sd.Session(simulate=True, queue_s=0, run_s=0)
+    for word, count in (("lost", 1), ("500", 0)):
+        task = session.submit(MODEL, prompt=f"A fox simulate:{word}", **FIELDS)
+        assert outcome(task.wait) == "UnknownOutcome"
+        assert len(accepted()) == 1
+        with pytest.raises(sd.UnknownOutcome) as caught:
+            task.resolve()
+        found = [name for name in accepted() if f"has the task {name} " in caught.value.message]
+        assert len(found) == count
+        settled = task.resolve(*found, taken=None if found else False)
+        assert settled.wait().simulated if found else settled.state == "not sent"
+
+
+def test_a_lost_answer_is_settled_in_a_terminal_too(
+    accepted: Callable[[], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    was = lost("lost answer")[0].name
+    (name,) = accepted()
+    assert main(["resolve", was]) == 1, "nothing can have been charged"
+    assert f"has the task {name} for this request" in capsys.readouterr().err
+    assert main(["resolve", was, "--not-taken"]) == 1
+    assert main(["resolve", was, "--id", name]) == 0
+    assert main(["watch", f"crun:{name}"]) == 0
+    assert accepted() == [name]
+
+
+def test_a_lost_request_is_settled_in_a_terminal_too(
+    accepted: Callable[[], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = lost("504")[0].name
+    assert main(["resolve", name]) == 1
+    assert "has no task for this request" in capsys.readouterr().err
+    assert main(["resolve", name, "--not-taken"]) == 0
+    assert "not sent" in capsys.readouterr().out
+    assert accepted() == []
 
 
 def test_a_rate_limit_is_waited_for_as_it_would_be_with_a_provider() -> None:
