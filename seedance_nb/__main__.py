@@ -158,8 +158,7 @@ def _simulate(options: argparse.Namespace) -> None:
         except (OSError, OverflowError) as error:
             text = f"Port {options.port} on 127.0.0.1 cannot be used: {getattr(error, 'strerror', 'it is not 0 to 65535')}."
             raise sd.SeedanceError(text, next_step="choose another one with --port", charged=None) from None
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        message = f"Simulating {', '.join(one.name for one in specs)} at {url} (any key of 8 or more characters works)"
+        message = f"Simulating {', '.join(one.name for one in specs)} at http://127.0.0.1:{listener.getsockname()[1]} (any key of 8 or more characters works)"
         serve(app, listener, lambda: print(message, flush=True))
 
 

@@ -337,8 +337,7 @@ def takes(source: Task | Row | Document, n: int, /, *, budget: float | None = No
             raise SeedanceError(text, charged=None)
         source = source._spec  # noqa: SLF001 - also one of a file, which this session may not know
         fields = merged(read_json(row.body), build_body(source, fields))
-    table = {"take": range(1, n + 1)}
-    return sweep(source, table, budget=budget, concurrency=concurrency, simulate=simulate, **fields)
+    return sweep(source, {"take": range(1, n + 1)}, budget=budget, concurrency=concurrency, simulate=simulate, **fields)
 
 
 @typed

@@ -12,6 +12,7 @@ from IPython.display import display
 
 import seedance_nb as sd
 from seedance_nb._api import _default
+from seedance_nb._check.check import values_by_role
 from seedance_nb._check.price import price_note
 from seedance_nb._notebook.completion import request_of
 
@@ -31,6 +32,8 @@ def seedance(line: str, cell: str = "") -> Any:
         words = shlex.split(line)
         if not words:
             return sd.models()
+        if words[0] in ("--help", "-h"):
+            return help(seedance)
         if "--expand" in words:
             texts = (*words, cell)
             *words, cell = (re.sub(r"\{([^\W\d]\w*)\}", lambda found: str(names[found[1]]), text) for text in texts)
@@ -54,6 +57,8 @@ def seedance(line: str, cell: str = "") -> Any:
         price = sd.estimate(spec, **fields)
         note = price_note(spec, price, simulated=_default().is_simulated(spec), budget=chosen.budget)
         return replace(price, why=note.removesuffix("."))
+    if (prompt := spec.roles.get("prompt")) and not str(values_by_role(spec, fields).get("prompt") or "").strip():
+        raise UsageError(f"nothing was sent: write the prompt below %%seedance, or in --{prompt.rpartition('/')[2]}")
     options = {name: getattr(chosen, name) for name in ("take", "budget", "preflight", "timeout")}
     video = sd.generate(spec, **options, **fields)
     names.update({chosen.name: video} if chosen.name else {})

@@ -178,10 +178,8 @@ class OverBudget(SeedanceError):
     30
     """
 
-    def __init__(
-        self, message: str = "", *, budget: float | None = None, spent: float | None = None, price: float | None = None,
-        next_step: str = "",
-    ) -> None:  # fmt: skip
+    def __init__(self, message: str = "", *, budget: float | None = None, spent: float | None = None,
+                 price: float | None = None, next_step: str = "") -> None:  # fmt: skip
         larger = "a larger budget=" if spent is None or price is None else f"budget={spent + price:.10g} or more"
         usual = Step(f"to send it anyway, {{}} with {larger}", "run it again", "open the panel again")
         super().__init__(message, next_step=next_step or usual)

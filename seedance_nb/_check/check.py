@@ -199,7 +199,7 @@ def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Pr
         if key[: len(at)] == at and value is not ABSENT:
             value = set_at(value, key[len(at) :], HIDDEN)
     if "upload" in spec.calls and message.startswith(LOCAL):
-        message = f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
+        message = f"{LOCAL}, but this provider accepts only URLs; sd.upload({repr(spec.name) if spec.file.startswith(spec.name) else 'model'}, {str(value)!r}) uploads it and returns its URL"
     if message.startswith("unknown field") and "did you mean" not in message:
         alike = {str(path[-1]).replace("_", "").lower(): path for path, _ in named_fields(spec)}
         if (path := alike.get(problem.field.replace("_", "").lower())) and path != at:  # that is another branch's

@@ -291,8 +291,7 @@ def _mount_points(mounts: str) -> Iterator[tuple[Path, str]]:
     for line in mounts.splitlines():
         fields = line.split(" ")
         if len(fields) >= 3:  # noqa: PLR2004 - device, mount point, type
-            escaped = os.fsencode(fields[1])
-            mount = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), escaped)
+            mount = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), os.fsencode(fields[1]))
             yield Path(os.fsdecode(mount)), fields[2]
 
 

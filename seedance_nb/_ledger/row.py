@@ -83,7 +83,7 @@ class Row(Readable):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            advice = "" if name[:1] == "_" else f"; sd.task({self.name!r}) is the task, .wait() its video"
+            advice = "" if name[:1] == "_" else f"; sd.task({self.name!r}) is the task, with .cost and .wait()"
             raise AttributeError(f"a row of the ledger has no attribute {name!r}{advice}", name=name, obj=self)
 
     @property

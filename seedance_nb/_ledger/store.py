@@ -266,8 +266,7 @@ class Store:
 
     def _synced(self, db: sqlite3.Connection, journal: int) -> Transaction:
         db.execute("BEGIN IMMEDIATE")
-        query = "SELECT id, (SELECT coalesce(max(rowid), 0) FROM events) FROM identity"
-        ledger, number = db.execute(query).fetchone()
+        ledger, number = db.execute("SELECT id, (SELECT coalesce(max(rowid), 0) FROM events) FROM identity").fetchone()
         last, ahead = _journal.after(journal, number)
         for entry in ahead:
             if entry.ledger != ledger:

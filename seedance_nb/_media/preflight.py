@@ -19,6 +19,7 @@ from seedance_nb._media.partial import fetch_parts
 from seedance_nb._media.rules import Finding, judge, judge_total
 from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN, MediaFacts
 from seedance_nb._schema.formats import LOCAL, media_error
+from seedance_nb._web.addresses import NOT_PUBLIC
 
 _MOST_LEVELS, _LEAST_S, _NO_FILE = 60, 0.05, "no such file, and not a URL"
 _ASSET = "it is an uploaded asset, which the provider checked when it was uploaded"
@@ -177,10 +178,12 @@ def _findings(spec: Spec, found: _Field, readings: Mapping[str, _Reading]) -> It
             quote = tables[0][0].get("schemes", {}).get("quote", "")
             message = "is a file on this computer: it was checked here, but the provider cannot reach it"
             yield Finding(path=path, rule="", outcome="unchecked", message=message, quote=quote)
-        if reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why:
-            # A warning only: the server may send the provider something else than this computer.
-            yield Finding(path=path, rule="formats", outcome="breaks", message=reading.why.removeprefix("it "),
-                          source="the response to this computer")  # fmt: skip
+        is_private = NOT_PUBLIC in reading.why and "VPN" not in reading.why  # there may be a public address behind that
+        if is_private or (reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why):
+            # A warning only: the provider may get something else than this computer.
+            why = reading.why.removeprefix("it ").replace(";", ", so the provider most likely cannot fetch it;")
+            yield Finding(path=path, rule="" if is_private else "formats", outcome="breaks", message=why,
+                          source="what this computer sees")  # fmt: skip
             continue
         if reading.state:
             rule = schema.get("x-media", {}).get("asset", {})

@@ -49,8 +49,7 @@ def function_for(document: Spec, call: Any) -> Any:
     about = ", ".join(filter(None, (document.title, document.mode)))
     lines = [f"{about}: `sd.generate({name!r}, …)`, which *spends credits*.", ""]
     for key, field in fields_by_name(document).items():
-        kind: Any = _TYPES.get("".join(field.shape.types), Any)
-        kind = Literal.__getitem__(field.choices) if field.choices else kind
+        kind: Any = Literal.__getitem__(field.choices) if field.choices else _TYPES.get("".join(field.shape.types), Any)
         default = Parameter.empty if field.required else field.default
         parameters.append(Parameter(key, Parameter.KEYWORD_ONLY, default=default, annotation=kind))
         lines.append(f"  {key}: {description(field)}")

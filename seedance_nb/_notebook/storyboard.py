@@ -89,6 +89,8 @@ class Storyboard(ShownBatch):
     def replace(self, index: int, **changes: Any) -> Storyboard:
         """The storyboard with other settings of one shot, counted from 0; None removes a setting. *reads files*."""
         shots = list(map(dict, self.shots))
+        if index not in range(-len(shots), len(shots)):
+            raise errors.argument_error("index", f"must be from 0 to {len(shots) - 1}, not {index!r}", index)
         shots[index] |= changes
         return Storyboard(self._session, shots, self._budget)
 
@@ -119,7 +121,7 @@ class Storyboard(ShownBatch):
         """
         rows, ledger, step = self.rows(), self._session.ledger, "generate the shots first, or choose another file"
         if missing := [str(at) for at, row in enumerate(rows, 1) if row is None or row.state is not State.DONE]:
-            text = f"There is no film yet: shot {', '.join(missing)} has no video."
+            text = f"There is no film yet. Shots without a video: {', '.join(missing)}."
             raise errors.SeedanceError(text, next_step=step, charged=None)
         pairs = zip(self.items, rows, strict=True)
         videos = [Task(self._session.sender, item.spec, row).wait(progress=False) for item, row in pairs if row]

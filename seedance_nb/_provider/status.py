@@ -109,8 +109,7 @@ def other_task(table: TaskTable, answer: Any, task_id: str) -> str:
 def result_urls(answer: Any, pointers: tuple[str, ...]) -> tuple[str, ...]:
     """The result URLs, data URLs and paths at the first pointer that has any, also in nested lists, objects and JSON text. *pure*."""
     for pointer in pointers:
-        texts = map(clean_url, _strings(answer, to_path(pointer), 20))
-        urls = dict.fromkeys(text for text in texts if _is_url(text))
+        urls = dict.fromkeys(text for text in map(clean_url, _strings(answer, to_path(pointer), 20)) if _is_url(text))
         if urls:
             return tuple(urls)[:1000]
     return ()

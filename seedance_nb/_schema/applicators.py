@@ -165,8 +165,7 @@ def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:
     else:
         is_whole = "items" in schema or "unevaluatedItems" in schema
         found.update(range(len(value) if is_whole else len(schema.get("prefixItems", ()))))
-        part = schema.get("contains", False)
-        found |= {index for index, item in enumerate(value) if _fits(validator, item, part)}
+        found |= {index for index, item in enumerate(value) if _fits(validator, item, schema.get("contains", False))}
     if "if" in schema:
         fits = _fits(validator, value, schema["if"])
         matching += [schema["if"], schema.get("then")] if fits else [schema.get("else")]

@@ -211,9 +211,8 @@ class Session:
         task = self.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
         return task.wait(timeout, progress=progress)
 
-    def tasks(
-        self, limit: int = 100, *, find: str = "", day: date | str | None = None, everyone: bool = False
-    ) -> Tasks:
+    def tasks(self, limit: int = 100, *, find: str = "", day: date | str | None = None,
+              everyone: bool = False) -> Tasks:  # fmt: skip
         """The latest tasks of the ledger, unresolved ones first. *reads files*.
 
         The parameters:

@@ -159,8 +159,7 @@ async def _send_once(flow: TaskRun, row: Row, request: Request) -> SendOutcome:
     except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
         return SendOutcome(outcome="unknown", why=f"an unexpected error while it was sent ({type(error).__name__})")
     with suppress(LedgerError, RuntimeError):
-        other = await asyncio.to_thread(flow.ledger.other_task, row, sent.task_id) if sent.task_id else None
-        if other is not None:
+        if sent.task_id and (other := await asyncio.to_thread(flow.ledger.other_task, row, sent.task_id)):
             why = f"the provider returned the id {sent.task_id}, which belongs to another request (number {other.seq})"
             sent = SendOutcome(outcome="unknown", why=why, text=sent.text)
     return sent

@@ -43,9 +43,8 @@ class Context(Protocol):
     @property
     def outputs(self) -> Path: ...
     def flow_of(self, spec: Spec, row: Row) -> TaskRun: ...
-    def begin(
-        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, replaces: int | None
-    ) -> "Task": ...
+    def begin(self, flow: TaskRun, approved: Approved, take: int, budget: float | None,
+              replaces: int | None) -> "Task": ...  # fmt: skip
 
 
 @created_by_package

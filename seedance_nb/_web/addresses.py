@@ -17,6 +17,7 @@ _FAKE = "198.18.0.0/15"  # where VPN and proxy programs make up an address for e
 # A last label that is a number makes an IP address of the whole.
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*(?!\d+\Z|0x)[a-z0-9_-]{1,63}")
 _SETTING = "SEEDANCE_ALLOW_HOSTS"
+NOT_PUBLIC = "is not on the public internet"
 _INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".home.arpa")
 # What `is_global` of the Python versions in use wrongly calls global: special registries, the hosts of cloud metadata,
 # and IPv6 addresses that contain an IPv4 one.
@@ -87,7 +88,7 @@ def check_addresses(host: str, addresses: Sequence[str] = (), port: int | None =
             note = ", for the addresses that VPN and proxy programs make up" if is_fake else ""
             before = "".join(os.getenv(_SETTING, "").split()).strip(",")
             setting = f"{_SETTING}={','.join(filter(None, [before, value]))}{note}"
-            raise BlockedURL(f"{host} is not on the public internet; if you trust it, set {setting}")
+            raise BlockedURL(f"{host} {NOT_PUBLIC}; if you trust it, set {setting}")
 
 
 async def lookup(host: str, port: int) -> list[str]:

@@ -76,7 +76,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], str]] = {
     "a text for a number": ({"duration": "8"}, 'must be a whole number, not text "8"'),
     "a bare AssetId": (
         {"reference_images": ["asset-20260224185115-jtzz8"]}, "is an AssetId without its scheme; write asset://asset-20260224185115-jtzz8"),
-    "a local file": ({"reference_images": ["./cat.png"]}, "looks like a local file, but this provider accepts only URLs; sd.upload uploads it and returns its URL"),
+    "a local file": ({"reference_images": ["./cat.png"]}, "looks like a local file, but this provider accepts only URLs; sd.upload('crun/seedance-2.0-fast-r2v', './cat.png') uploads it and returns its URL"),
     "Base64": ({"reference_images": ["data:image/png;base64,AAAA"]}, "is Base64 data; use a public URL instead"),
     "another scheme": ({"reference_images": ["ftp://a/b.png"]}, "starts with ftp:; allowed: https://, http://, asset://"),
     "a marker too high": ({"prompt": "[Image3]", "reference_images": [IMAGE] * 2}, "mentions [Image3], but there are only 2 reference images"),

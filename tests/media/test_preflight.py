@@ -19,6 +19,7 @@ from seedance_nb import SeedanceError, Spec, spec
 from seedance_nb._media import preflight as preflight_module
 from seedance_nb._media.inspect import probe
 from seedance_nb._media.preflight import Report, preflight
+from seedance_nb._web.addresses import BlockedURL, check_addresses
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,6 @@ UNCHECKED = {
     "none.png": "127.0.0.1 answered HTTP 404",
     "asset://asset-1": "it is an uploaded asset, which the provider checked when it was uploaded",
     "https://localhost./a.png?token=s3cr3t": "the host localhost. cannot be found",
-    "https://127.0.0.1/a.png?token=s3cr3t": "127.0.0.1 is not on the public internet; if you trust it, set SEEDANCE_ALLOW_HOSTS=127.0.0.1",
     "http://example.com/a.png?token=s3cr3t": "its URL does not use https",
     "data:image/png;base64,AAAA": "it is Base64 data, not a URL",
     "nul/\0": "no such file, and not a URL",
@@ -117,6 +117,27 @@ def test_what_cannot_be_read_is_unchecked_with_the_reason(address: str, crun: Sp
     assert report.problems == ()
     assert "s3cr3t" not in repr(report.findings) + str(report)
     assert f"/input/reference_images/0: not checked: {UNCHECKED[address]}" in str(report)
+
+
+def test_an_address_that_only_this_network_reaches_warns_that_the_provider_cannot_fetch_it(
+    crun: Spec, web: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = look(crun, web, reference_images=["https://127.0.0.1/a.png?token=s3cr3t"])
+    (problem,) = report.problems
+    assert problem.warns
+    assert problem.message == (
+        "127.0.0.1 is not on the public internet, so the provider most likely cannot fetch it; "
+        "if you trust it, set SEEDANCE_ALLOW_HOSTS=127.0.0.1"
+    )
+    assert "s3cr3t" not in str(report)
+
+    async def fetched(*_: Any, **__: Any) -> tuple[None, str]:
+        with pytest.raises(BlockedURL) as made_up:
+            check_addresses("cdn.test", ["198.18.0.5"])
+        return None, str(made_up.value)
+
+    monkeypatch.setattr(preflight_module, "fetch_parts", fetched)
+    assert look(crun, web, reference_images=["https://cdn.test/a.png"]).problems == (), "there may be a public one"
 
 
 PAGE: dict[str, Any] = {"type": "object", "properties": {
@@ -388,7 +409,7 @@ def test_a_page_where_a_picture_should_be_is_doubted_and_nothing_of_it_fits(crun
     report = look(crun, web, reference_images=["page.png"])
     assert [(f.outcome, f.warns, f.message) for f in report.findings] == [
         ("breaks", True, "is an HTML page, not an image, video or audio file")]  # fmt: skip
-    assert "the response to this computer" in report.problems[0].source
+    assert "what this computer sees" in report.problems[0].source
 
 
 def test_the_files_of_a_page_without_a_task_table_are_checked_too(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from traitlets.config import Config
 import seedance_nb as sd
 from seedance_nb import _api
 from seedance_nb._document.reader import packaged
+from seedance_nb._magics import seedance
 from seedance_nb._notebook.completion import fields_by_name, proposals
 
 MODEL = "crun/seedance-1.0-pro-t2v"
@@ -140,6 +141,25 @@ def test_alone_it_lists_the_models_and_with_help_the_fields_of_one(
     assert shell.run_line_magic("seedance", f"{MODEL} --help") is None
     said = capsys.readouterr().out
     assert all(f"--{name}" in said for name in (*fields_by_name(sd.spec(MODEL)), *packaged("_commands")["magic"]))
+
+
+@pytest.mark.parametrize("line", [LINE, f"{LINE} --prompt ''", f"{LINE} --prompt ' '", "vastnum/doubao-seedance-2.0"])
+def test_without_a_prompt_nothing_is_sent_and_it_says_where_to_write_one(
+    shell: InteractiveShell, paid: Provider, line: str
+) -> None:
+    for cell in ("", " \n"):
+        with pytest.raises(UsageError, match="nothing was sent: write the prompt below %%seedance, or in --prompt"):
+            seedance(line, cell)
+    assert (paid.charges, len(sd.tasks())) == ([], 0)
+    assert shell.run_line_magic("seedance", f"{LINE} --prompt fox --budget 100").prompt == "fox"
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_without_a_model_is_that_of_the_magic(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert run(shell, word) is shell.run_line_magic("seedance", word) is None
+    assert capsys.readouterr().out.count("%%seedance crun/seedance-2.0-i2v --duration 8") == 2
 
 
 @pytest.mark.parametrize("opening", ["%%seedance ", "x = 1\n%seedance ", "  %seedance  "])

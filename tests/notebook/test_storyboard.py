@@ -541,8 +541,15 @@ def test_only_an_earlier_film_of_the_shots_is_replaced(filmed: Storyboard, tmp_p
 
 
 def test_without_every_video_there_is_no_film(filmed: Storyboard) -> None:
-    with pytest.raises(sd.SeedanceError, match=r"There is no film yet: shot 2 has no video\."):
+    with pytest.raises(sd.SeedanceError, match=r"There is no film yet\. Shots without a video: 2\."):
         filmed.replace(1, prompt="Never made").film()
+
+
+def test_a_shot_that_does_not_exist_is_not_replaced(filmed: Storyboard) -> None:
+    for index in (2, -3):
+        with pytest.raises(sd.InvalidInput, match=f"index: must be from 0 to 1, not {index}"):
+            filmed.replace(index, prompt="x")
+    assert filmed.replace(-1, prompt="x").shots[1]["prompt"] == "x"
 
 
 def test_a_page_that_was_reloaded_names_the_film_before_it_is_there(filmed: Storyboard) -> None:

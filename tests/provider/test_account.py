@@ -80,7 +80,7 @@ def test_a_provider_without_uploads_says_what_to_do_instead(name: str, tmp_path:
         sd.balance(name)
 
 
-@pytest.mark.parametrize(("name", "words"), [(CRUN, "sd.upload uploads it and returns its URL"), (PRO, "upload it to a web host"),
+@pytest.mark.parametrize(("name", "words"), [(CRUN, "cat.png') uploads it and returns its URL"), (PRO, "upload it to a web host"),
                                              (VASTNUM, "upload it to a web host")])  # fmt: skip
 @pytest.mark.parametrize("file", ["cat.png", "./cat.png", Path("cat.png"), Path("/tmp/cat.png")])  # noqa: S108 - no file is made
 def test_a_local_file_in_a_request_is_told_what_this_provider_takes(name: str, words: str, file: Any) -> None:

@@ -63,6 +63,11 @@ def test_what_is_no_video_is_refused(videos: object, tmp_path: Path) -> None:
             use(videos)  # type: ignore[arg-type]
 
 
+def test_errors_among_the_videos_are_named(made: tuple[sd.Session, sd.Video]) -> None:
+    with pytest.raises(sd.InvalidInput, match="several; entry 1 is TaskFailed; entry 2 is Refused"):
+        sd.grid([made[1], sd.TaskFailed("no"), sd.Refused("no")])  # type: ignore[list-item]
+
+
 def test_a_grid_shows_stills_and_one_button_that_plays_all(made: tuple[sd.Session, sd.Video]) -> None:
     shown = sd.grid([made[1]] * 3)
     text = shown._repr_mimebundle_()["text/html"]

@@ -64,11 +64,11 @@ def test_a_row_reads_as_one_line(made: tuple[sd.Session, sd.Video]) -> None:
 def test_a_row_leads_to_its_task(made: tuple[sd.Session, sd.Video]) -> None:
     session, video = made
     row: Any = session.tasks()[0]
-    for name in ("wait", "path", "show", "resolve", "frames"):
+    for name in ("wait", "path", "show", "resolve", "frames", "cost"):
         with pytest.raises(AttributeError) as error:
             getattr(row, name)
         assert str(error.value) == (
-            f"a row of the ledger has no attribute '{name}'; sd.task('{video.task}') is the task, .wait() its video"
+            f"a row of the ledger has no attribute '{name}'; sd.task('{video.task}') is the task, with .cost and .wait()"
         )
     assert session.task(row).wait() == session.task(session.task(row)).wait() == video
     assert not hasattr(row, "_repr_png_")

@@ -420,4 +420,5 @@ def _videos(videos: Video | Iterable[Video]) -> list[Video]:
     listed = [videos] if isinstance(videos, Video) else [*videos] if isinstance(videos, Iterable) else []
     if listed and all(isinstance(video, Video) for video in listed):
         return listed
-    raise argument_error("videos", "must be a video or several", rule="type")
+    wrong = [f"; entry {at} is {type(one).__name__}" for at, one in enumerate(listed) if not isinstance(one, Video)]
+    raise argument_error("videos", f"must be a video or several{''.join(wrong[:9])}", rule="type")
