@@ -334,10 +334,10 @@ def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, si
         step = "see what is known with sd.estimate(...), or leave out budget= to send it at any price"
         raise OverBudget(text, budget=budget, next_step=step)
     served = [base_url] if base_url.startswith(("http://127.0.0.1:", "http://localhost:")) else []
-    spent, unpriced = db.execute(
+    spent, unpriced, is_free = db.execute(
         f"""SELECT coalesce(sum(CASE WHEN finished IS NOT NULL THEN coalesce(credits, estimate)
             WHEN credits > estimate OR estimate IS NULL THEN credits ELSE estimate END), 0),
-        coalesce(sum(CASE WHEN (credits IS NULL AND estimate IS NULL) OR unit != ? THEN 1 ELSE 0 END), 0) FROM tasks
+        coalesce(sum(CASE WHEN (credits IS NULL AND estimate IS NULL) OR unit != ? THEN 1 ELSE 0 END), 0), max(simulated) FROM tasks
         WHERE {_OF_PROVIDER} AND (simulated = ?{" OR base_url = ?" * len(served)}) AND state NOT IN (?, ?)""",  # noqa: S608 - a text of our own
         (unit, *models_of(provider), int(simulated), *served, *FREE_STATES),
     ).fetchone()
@@ -349,7 +349,7 @@ def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, si
         raise OverBudget(text, next_step=step, **figures)
     if spent + price.amount > budget:
         what = f"This {kind}request costs" if count == 1 else f"These {count} {kind}requests cost"
-        text = f"{what} {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the {kind}tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
+        text = f"{what} {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the {kind}tasks of {provider} in this ledger add up to {spent:g} {unit}{' (simulated ones are free, but a budget counts what they would cost)' if simulated or is_free else ''}. Nothing was sent."
         if count > 1:
             least = f"budget={spent + price.amount:.10g}"
             figures["next_step"] = f"leave some of them out, or create it again with {least} or more"
