@@ -181,7 +181,9 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
             unique.setdefault((problem.path, problem.message), replace(problem, warns=warns))
     problems += unique.values()
     media = {problem.path for problem in problems if problem.rule == "x-media"}
-    keys = _keys_in(spec, body)
+    parents = {parent: find(body, to_pointer(parent)) for parent in ((), spec.inputs)}
+    paths = [(*parent, str(name)) for parent, value in parents.items() if isinstance(value, dict) for name in value]
+    keys = [path for path in paths if KEY_NAME.fullmatch(path[-1]) and path not in dict(named_fields(spec))]
     relevant = (problem for problem in problems if not (problem.rule == "format" and problem.path in media))
     return in_document_order(spec, (_documented(spec, problem, keys) for problem in relevant))
 
@@ -208,13 +210,6 @@ def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Pr
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
     origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
     return replace(problem, message=message, value=value, quote=quote, origin=origin if quote else "")
-
-
-def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:
-    """The paths of undocumented fields that look like an API key by their name."""
-    parents = {parent: find(body, to_pointer(parent)) for parent in ((), spec.inputs)}
-    paths = [(*parent, str(name)) for parent, value in parents.items() if isinstance(value, dict) for name in value]
-    return [path for path in paths if KEY_NAME.fullmatch(path[-1]) and path not in dict(named_fields(spec))]
 
 
 def _nearest_sentence(spec: Spec, path: str) -> str:

@@ -189,12 +189,15 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
 def _spec_of(root: Table, **parts: Any) -> Spec:
     document, name = root.value, Path(root.file).stem or "document"
     provider, price = document.get("x-provider", ""), document.get("x-price", {})
-    prices = [rule.quote for rule in parts.get("rules", ()) if rule.kind == "price" and not rule.when]
-    formulas = [prose.pattern("{per_second}").search(quote) for quote in prices]
-    if len(formulas) == 1 and formulas[0] and not {"per_second", "tokens"} & price.keys():  # nothing else changes it
-        number, unit = formulas[0].groups()
-        price = price | {"per_second": float(number), "unit": unit.lower(), "source": root.file or "the schema"}
-        price["note"] = f'the page says "{formulas[0].string}"'
+    quotes = [rule.quote for rule in parts.get("rules", ()) if rule.kind == "price"]
+    if quotes and not {"per_second", "tokens"} & price.keys():
+        texts = (f"{view.get('title', '')}\n{view.get('description', '')}" for _, view in values_in(parts["schema"]))
+        words = prose.normalised("\n\n".join(texts))[0]
+        formula = prose.pattern("{per_second}").search(words) if len(words) < prose.MAX_LENGTH else None
+        price = {"note": f'the page says "{"; ".join(quotes)}"'} | price
+        if formula and not prose.pattern("{pricing}").search(words[: formula.start()] + words[formula.end() :]):
+            unit, number = formula["unit"] or formula["label"], formula["number"].replace(",", "")
+            price |= {"per_second": float(number), "unit": unit.lower(), "source": root.file or "the schema"}
     keys = [*re.findall(r"\]\((https://[^\s()]{1,300})\)", str(find(document, "/components/securitySchemes"))), ABSENT]
     links = {"get a key": keys[0], "support": find(document, "/info/contact/email")}
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)

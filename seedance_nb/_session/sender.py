@@ -106,6 +106,8 @@ class Sender:
 
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
         """The price of a request, as far as it is known. *network*."""
+        if spec.task is None:  # no provider can be asked
+            return estimate(spec, body)
         account = self.account(spec)
         key = self.price_key(spec, account.endpoint.base_url, body)
         if spec.price.sizes and values_by_role(spec, body).get("reference_videos"):  # they count, so they are measured

@@ -214,10 +214,34 @@ def test_a_role_that_is_given_reads_the_page_again() -> None:
         ("How long. Price = duration × 0.5 credits.", "2.5 credits"),
         ("Cost: duration (seconds) x 12 credits, twice that with sound", "price unknown"),
         ("Cost: duration x 12 credits x number of videos", "price unknown"),
+        ("4 to 15 seconds. Cost: duration (seconds) × 1,200 credits.", "6,000 credits"),
+        ("Credits = duration (seconds) x 12.", "60 credits"),
+        ("费用 = 时长（秒）× 40 积分。", "200 积分"),
+        ("Cost: duration (minutes) x 40 credits", "price unknown"),
+        ("费用 = 时长（分钟）× 40 积分", "price unknown"),
+        ("Cost: duration (frames) x 2 credits", "price unknown"),
+        ("Length in minutes. Cost: duration x 40 credits", "price unknown"),
+        ("For 480p, cost: duration (seconds) x 10 credits", "price unknown"),
+        ("480p:\nCost: duration (seconds) x 10 credits", "price unknown"),
+        ("Minimum cost: duration (seconds) x 10 credits", "price unknown"),
+        ("最低费用 = 时长（秒）× 10 积分", "price unknown"),
+        ("Cost: duration (seconds) x 10 credits. Minimum charge: 5 seconds.", "price unknown"),
+        ("Cost: duration (seconds) x 12 credits. 1080p costs twice as much.", "price unknown"),
+        ("Cost: duration (seconds) x 12 credits. Sound adds 50%.", "price unknown"),
     ],
 )
 def test_a_formula_of_a_page_is_its_price_if_nothing_else_changes_it(words: str, price: str) -> None:
     spec = sd.spec(page(duration={"type": "integer", "description": words}))
     assert str(estimate(spec, {"prompt": "a fox", "duration": 5})) == price
+    assert str(sd.estimate(spec, prompt="a fox", duration=5)) == price, "also where nobody can be asked"
     marked = sd.spec({**page(duration={"type": "integer", "description": words}), "x-price": {"per_second": 3}})
     assert str(estimate(marked, {"prompt": "a fox", "duration": 5})) == "15 credits", "a person's key wins"
+
+
+def test_a_formula_is_no_price_where_another_field_changes_it_and_its_words_are_shown() -> None:
+    duration = {"type": "integer", "description": "Cost: duration (seconds) x 12 credits"}
+    spec = sd.spec(page(duration=duration, resolution={**TEXT, "description": "720p or 4k. 4k doubles the price."}))
+    price = estimate(spec, {"prompt": "a fox", "duration": 5})
+    assert (price.amount, price.why) == (None, 'the page says "Cost: duration (seconds) x 12 credits"')
+    plain = sd.spec(page(duration=duration, resolution={**TEXT, "description": "720p or 4k."}))
+    assert estimate(plain, {"prompt": "a fox", "duration": 5}).amount == 60
