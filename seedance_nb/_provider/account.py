@@ -16,6 +16,7 @@ from seedance_nb._provider.transport import Endpoint, access_policy, fetch_answe
 from seedance_nb._schema.formats import media_error
 from seedance_nb._web.addresses import host_of
 from seedance_nb._web.client import put_bytes
+from seedance_nb._web.regular_files import open_file
 
 MOST_BYTES = 200 * 1024**2
 _ASSET_S, _CHECK_EVERY_S, _MOST = 300, 3, 10**12
@@ -129,9 +130,7 @@ def _content(file: str | Path | bytes, name: str) -> tuple[bytes, str]:
         path = Path(str(file).removeprefix("file://")).expanduser()
         name = name or path.name
         try:
-            if path.exists() and not path.is_file():
-                raise SeedanceError(f"{path} is not a regular file.")
-            with path.open("rb") as opened:
+            with open_file(path.resolve(), "rb") as opened:
                 content = opened.read(MOST_BYTES + 1)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "invalid file name"

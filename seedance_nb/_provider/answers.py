@@ -9,30 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, HIDDEN, is_empty, map_leaves, shorten
+from seedance_nb._base.values import ABSENT, HIDDEN, is_empty, map_leaves, packaged_table, shorten
 
 MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before and after decompression
 
-_ID_NAMES = (  # of a task's id, likeliest first; case, "_", "-", a plural and what comes before "taskid" do not count
-    "taskid", "jobid", "generationid", "predictionid", "videoid", "runid", "taskno", "task", "job", "uuid", "id",
-)  # fmt: skip
-ERROR_NAMES = ("loc", "code", "title", "message", "msg", "detail", "description", "reason", "error")  # as quoted
+TABLE = packaged_table(__file__)
+PATTERNS: dict[str, re.Pattern[str]] = {name: re.compile(text) for name, text in TABLE["patterns"].items()}
 _MOST_STARTS, _MOST_ITEMS, _LONG_ID, _LONG_NUMBER = 8, 20, 1000, 300
 _GZIP = b"\x1f\x8b"
-_ID_TEXT = re.compile(
-    r"(?i)[\"']([A-Za-z_-]{0,12}id)\\{0,3}[\"']\s{0,99}:\s{0,99}"
-    r"(?:\\{0,3}[\"']((?:[^\"'\\\s]|\\{1,3}/){1,1000})\\{0,3}[\"']|(-?[0-9][0-9.eE+-]{0,99})(?=[,}\]\s]))"
-)
-_ID_WORD = re.compile(
-    r"(?i)([A-Za-z_-]{0,30}(?:task|job|generation|prediction|video)[_-]?id)[\"']?\s{0,9}[=:>]\s{0,9}([\"']?)"
-    r"((?=[\w.-]{0,99}[0-9_-])[A-Za-z0-9][\w.:/+-]{1,200})(?(2)\2|(?=[<&,;}\s]))"
-)
-_STRING = r'("(?:[^"\\]|\\.)*(?:"|\Z))'
-_NO_JSON = re.compile(rf"{_STRING}|/\*.{{0,200}}?\*/|//[^\n]{{0,2000}}|,(?=\s{{0,200}}[}}\]])", re.DOTALL)
-_MARK = re.compile(rf"{_STRING}|[{{}}\[\],]", re.DOTALL)
-_ESCAPE = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))|\\')
-_NO_ID = re.compile(r"null|none|nil|undefined|nan|true|false|-[0-9].*|-?inf.*|0[0.]*", re.IGNORECASE)
-_TITLE = re.compile(r"\btitle\b[^<>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,17 +116,15 @@ def _read(text: str) -> tuple[Any, tuple[str, ...]]:
 
 def _repaired(value: Any) -> Any:
     """The value without halves of surrogate pairs, which could be neither shown nor saved; numbers stay as written."""
-    return map_leaves(
-        value, lambda one: one.encode(errors="replace").decode() if isinstance(one, str) else one, names=True
-    )
+    return map_leaves(value, lambda it: it.encode(errors="replace").decode() if isinstance(it, str) else it, names=True)
 
 
 def _mended(text: str) -> str:
     """A JSON text without comments, unknown escapes and commas before an end; one that is cut off ends after its last whole member."""
-    text = _NO_JSON.sub(lambda match: _ESCAPE.sub(r"\1", match[1]) if match[1] else "", text)
-    text = _NO_JSON.sub(r"\1", text)  # a comma that stood before a comment
+    text = PATTERNS["no_json"].sub(lambda match: PATTERNS["escape"].sub(r"\1", match[1]) if match[1] else "", text)
+    text = PATTERNS["no_json"].sub(r"\1", text)  # a comma that stood before a comment
     ends, last = list[str](), (0, "")
-    for token in _MARK.finditer(text):
+    for token in PATTERNS["mark"].finditer(text):
         if token[0] in "{[":
             ends.append("}" if token[0] == "{" else "]")
         elif token[0] in "}]":
@@ -155,7 +137,7 @@ def _mended(text: str) -> str:
 def id_text(value: Any) -> str:
     """The value as a task's id, "" if it cannot be one; a number keeps its digits as written. *pure*."""
     text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return text if is_id(text) and not _NO_ID.fullmatch(text) else ""
+    return text if is_id(text) and not PATTERNS["no_id"].fullmatch(text) else ""
 
 
 def is_id(text: str) -> bool:
@@ -168,12 +150,12 @@ def find_id(value: Any, text: str = "") -> str:
     """What looks like a task's id anywhere in an answer, or else in its `text`; "" if nothing does: a hint only. *pure*."""
     found = [(name, id_text(inner)) for name, inner in ids_in(value)]
     if not any(task_id for _, task_id in found):
-        matches = _ID_TEXT.finditer(text.replace("&quot;", '"'))
+        matches = PATTERNS["id_text"].finditer(text.replace("&quot;", '"'))
         found = [(plain_name(match[1]), id_text(re.sub(r"\\{1,3}/", "/", match[2] or match[3]))) for match in matches]
         end = "" if "{" in text else "&"  # of a form
-        found += [(plain_name(match[1]), id_text(match[3])) for match in _ID_WORD.finditer(text + end)]
+        found += [(plain_name(match[1]), id_text(match[3])) for match in PATTERNS["id_word"].finditer(text + end)]
     names = {name: task_id for name, task_id in reversed(found) if task_id}  # the first of each name counts
-    return next((names[name] for name in _ID_NAMES if name in names), "")
+    return next((names[name] for name in TABLE["id_names"] if name in names), "")
 
 
 def objects_of(value: Any, task_id: str) -> list[dict[str, Any]]:
@@ -188,7 +170,7 @@ def ids_in(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _ids_of(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, inner in item.items():
-        if (plain := plain_name(name)) in _ID_NAMES:
+        if (plain := plain_name(name)) in TABLE["id_names"]:
             first = inner[0] if inner and isinstance(inner, list) else inner
             yield plain, first.get("$oid", first) if isinstance(first, dict) else first
 
@@ -223,13 +205,13 @@ def words_of(value: Any, depth: int = 4) -> str:
     named = {plain_name(name): item for name, item in value.items() if not is_empty(item)}
     if isinstance(named.get("loc"), list):  # the path of a field
         named["loc"] = ".".join(map(str, named["loc"][:_MOST_ITEMS]))
-    parts = {name: words_of(named[name], depth - 1) for name in ERROR_NAMES if name in named}
+    parts = {name: words_of(named[name], depth - 1) for name in TABLE["error_names"] if name in named}
     return ": ".join(dict.fromkeys(filter(None, parts.values())))
 
 
 def page_words(text: str, server: str) -> str:
     """What a web page calls itself, and what sent it, as a clause. *pure*."""
-    title = _TITLE.search(text[:100_000])
+    title = PATTERNS["title"].search(text[:100_000])
     name = " ".join(title[1].split()) if title else ""
     parts = (name and f"titled {shorten(name, 120)}", server and f"from the server {shorten(server, 60)}")
     return " ".join(("a web page", *filter(None, parts)))

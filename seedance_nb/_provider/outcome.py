@@ -8,19 +8,14 @@ from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceEr
 from seedance_nb._base.values import find, find_all, is_empty, sanitize, to_path
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
-from seedance_nb._provider.answers import ERROR_NAMES, find_id, id_text, ids_in, objects_in, plain_name, words_of
+from seedance_nb._provider.answers import PATTERNS, TABLE, find_id, id_text, ids_in, objects_in, plain_name, words_of
 from seedance_nb._provider.status import read_id
 
 _REFUSALS: dict[str, type[Refused]] = {
     "refused": Refused, "unauthorized": Unauthorized, "no-credits": NoCredits, "rate-limited": RateLimited,
     "unavailable": Unavailable,
 }  # fmt: skip
-_ASIDE = ("requestid", "traceid", "timestamp", "time", "type", "param", "path", "success", "retryafter")  # of the call
 _FIRST_ERROR, _MOST_READ = 400, 20_000
-_TASK_IN_WORDS = re.compile(
-    r"(?i)request[ _-]?id\W{0,3}[\w-]+|(\b(?:task|job|generation|prediction|video|run)(?:[ _-]?id\b|[_-][\w-]{0,99}[0-9])"
-    r"|\b[0-9a-f]{8}-[0-9a-f]{4}-|\b(?=[a-f]{0,15}[0-9])[0-9a-f]{16})"
-)
 _LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)  # still, the request is sent again only when a person says so
 
 
@@ -65,7 +60,6 @@ class Answer:
 
 
 def refusal(spec: Spec, code: str, words: str, *, simulated: bool, retry_after: float | None = None) -> Refused:
-    """The error for one of the provider's codes or an HTTP status. *pure*."""
     meanings = spec.errors.statuses | spec.errors.refusals if spec.errors else {}
     provider = f"The simulator, acting as {spec.provider}," if simulated else spec.provider
     kind, page = _REFUSALS[meanings.get(code, "refused")], spec.links.get("get a key", "")
@@ -135,14 +129,14 @@ def _contradiction(spec: Spec, answer: Answer, error: Refused) -> str:
         return "the response names a task"
     table = spec.errors or ErrorTable()
     pointers = [to_path(pointer.removesuffix("/*")) for pointer in (*table.code, *table.message, *table.details)]
-    names = {*ERROR_NAMES, *_ASIDE, *(parts[-1] for parts in pointers)}
+    names = {*TABLE["error_names"], *TABLE["aside"], *(parts[-1] for parts in pointers)}
     members = ((plain_name(name), inner) for item in objects_in(answer.value) for name, inner in item.items())
     lists = ((name, inner if isinstance(inner, list) else [inner]) for name, inner in members)
     for name, value in ((name, value) for name, values in lists for value in values if not is_empty(value)):
         is_known = name in names or (isinstance(value, dict) and any(name in parts for parts in pointers))
         is_yes = value is True or (name in ("code", "status") and str(value) in ("0", "200", *table.ok))
-        words = str(value) if isinstance(value, str | list) and name not in _ASIDE else ""
-        if not is_known or is_yes or any(match[1] for match in _TASK_IN_WORDS.finditer(words)):
+        words = str(value) if isinstance(value, str | list) and name not in TABLE["aside"] else ""
+        if not is_known or is_yes or any(match[1] for match in PATTERNS["task_in_words"].finditer(words)):
             return "the response holds more than a refusal"
     return ""
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +11,10 @@ from urllib.parse import urlsplit
 from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number, shorten, to_path
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
-from seedance_nb._provider.answers import id_text, objects_of, plain_name, words_of
+from seedance_nb._provider.answers import PATTERNS, TABLE, id_text, objects_of, plain_name, words_of
 from seedance_nb._web.addresses import clean_url
 
-_STATES = ("status", "state", "taskstatus", "taskstate")
-_RESULTS = ("/video_url", "/videoUrl", "/media_urls", "/result_url", "/result", "/output", "/videos", "/video", "/url")
 _MOST_CREDITS, _MOST_URL = 10**12, 4000
-_PATH = re.compile(r"//?[^\s/]\S*|[^\s:?#]+\.(mp4|mov|webm|m4v|mkv)(\?\S*)?", re.IGNORECASE)
-_BETWEEN = re.compile(r"[\s,;]{1,9}(?=https?://)", re.IGNORECASE)
-_DATA = re.compile(r"data:(video|image|audio|application/octet-stream)[^,]{0,200},", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +37,14 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None,
     if not is_open:  # else they say no more
         outputs, own = result_urls(answer, table.outputs), objects_of(answer, task)
     words = [stated, *(find(answer, place) for place in table.also_state if own or outputs)]
-    words += [item[name] for item in own for name in item if plain_name(name) in _STATES]
+    words += [item[name] for item in own for name in item if plain_name(name) in TABLE["states"]]
     word = next((word for word in words if isinstance(word, str) and word.strip()), "").strip()
     messages = _texts(answer, table.error)
     if word:
         state = state_of(table, word)
         if not own and word != str(stated).strip() and state is not State.DONE:
             return None
-        outputs = outputs or next(filter(None, (result_urls(item, _RESULTS) for item in own)), ())
+        outputs = outputs or next(filter(None, (result_urls(item, TABLE["results"]) for item in own)), ())
     else:
         codes = (str(code) for pointer in (errors.code if errors else ()) for code in find_all(answer, pointer))
         word = next(codes, "")
@@ -106,7 +101,7 @@ def other_task(table: TaskTable, answer: Any, task_id: str) -> str:
     return "" if task_id in named else max(named, default="")
 
 
-def result_urls(answer: Any, pointers: tuple[str, ...]) -> tuple[str, ...]:
+def result_urls(answer: Any, pointers: Iterable[str]) -> tuple[str, ...]:
     """The result URLs, data URLs and paths at the first pointer that has any, also in nested lists, objects and JSON text. *pure*."""
     for pointer in pointers:
         urls = dict.fromkeys(text for text in map(clean_url, _strings(answer, to_path(pointer), 20)) if _is_url(text))
@@ -122,7 +117,7 @@ def _strings(value: Any, parts: tuple[str, ...], depth: int) -> Iterator[str]:
             with suppress(ValueError, RecursionError):
                 inner = json.loads(value)
         if inner is ABSENT:
-            yield from _BETWEEN.split(value)
+            yield from PATTERNS["between"].split(value)
         elif depth:
             yield from _strings(inner, parts, depth - 1)
     elif isinstance(value, list) and depth:
@@ -139,7 +134,7 @@ def _strings(value: Any, parts: tuple[str, ...], depth: int) -> Iterator[str]:
 
 
 def _is_url(text: str) -> bool:
-    is_data = _DATA.match(text) is not None
+    is_data = PATTERNS["data"].match(text) is not None
     if is_data or len(text) > _MOST_URL:
         return is_data and text.isascii()
     try:
@@ -149,4 +144,4 @@ def _is_url(text: str) -> bool:
         return False
     if parts.scheme in ("http", "https"):
         return bool(parts.hostname)
-    return not parts.scheme and _PATH.fullmatch(text) is not None
+    return not parts.scheme and PATTERNS["path"].fullmatch(text) is not None

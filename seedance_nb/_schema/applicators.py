@@ -228,9 +228,7 @@ def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], v
         wrong = {at: allowed for at in {error.path[0] for error in nearest if len(error.path) == 1}
                  if (allowed := _common_limits(candidates, "enum", "const", path=[at])) is not None}  # fmt: skip
         for at, allowed in wrong.items():  # no branch has this tag, so only what all of them need is a problem
-            yield ValidationError(
-                "", validator="enum", validator_value=allowed, instance=value[at], path=[at], schema=schema
-            )
+            yield ValidationError("", "enum", [at], validator_value=allowed, instance=value[at], schema=schema)
         common = [one for one in nearest if (*one.path, one.validator) in places and not {*one.path} & wrong.keys()]
         yield from common if wrong else nearest
 

@@ -29,8 +29,6 @@ _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a request."""
-
     path: tuple[str, ...]  # to its value in the body
     label: str
     kind: Kind

@@ -22,8 +22,6 @@ _LIMITS = ("enum", "minimum", "maximum")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """One schema for display."""
-
     view: dict[str, Any]  # the merged schema
     defs: Mapping[str, Any]  # the target of references
     types: tuple[str, ...] = ()  # without null
