@@ -256,7 +256,7 @@ def _missing(errors: Sequence[ValidationError]) -> list[str]:
 
 
 def _badness(errors: Sequence[ValidationError], value: Any) -> tuple[int, int, int]:
-    wrong_choice = sum(error.validator in ("const", "enum") and len(error.path) == 1 for error in errors)
+    wrong_choice = sum(error.validator in ("const", "enum", "not") and len(error.path) == 1 for error in errors)
     strange = sum(error.validator in ("unknown", "additionalProperties", "required") for error in errors)
     about = sum(isinstance(value, dict) and bool(error.path) and error.path[0] in value for error in errors)
     return wrong_choice, strange + len(errors), -about

@@ -158,17 +158,23 @@ class Normaliser:
         """Give each branch the values of its discriminator, in place: what chooses a branch is a rule like any other."""
         tag: Any = schema.get("discriminator")
         for key in ("anyOf", "oneOf") if tag else ():
-            for index, branch in enumerate(schema.get(key, ())):
-                if values := self._tags(branch, find(branch, f"/{dialect.SCHEMA_NAME}"), tag):
+            names = [find(branch, f"/{dialect.SCHEMA_NAME}") for branch in schema.get(key, ())]
+            tags = [self._tags(branch, name, tag) for branch, name in zip(schema.get(key, ()), names, strict=True)]
+            usual = str(find(tag, "/defaultMapping")).rpartition("/")[2]  # in OpenAPI 3.2: for any other value too
+            for index, (branch, own, values) in enumerate(zip(schema.get(key, ()), names, tags, strict=True)):
+                if values:
+                    others = [value for some in tags if some is not values for value in some]
+                    limit = {"not": {"enum": others}} if own == usual and others else {"enum": values}
                     notes = {one: branch[one] for one in ("title", "description", dialect.SCHEMA_NAME) if one in branch}
-                    rule = {"properties": {tag["propertyName"]: {"enum": values}}}
+                    rule = {"properties": {tag["propertyName"]: limit}}
                     schema[key][index] = {**notes, "allOf": [branch, rule]}
 
     def _tags(self, schema: Any, own: Any, tag: Any) -> list[str]:
-        """The values of a discriminator for the component `own`, from its mapping or else its name; [] if the schema does not leave them open."""
+        """The values of a discriminator for the component `own`: those of its mapping, and its name unless that is mapped; [] if the schema does not leave them open."""
         mapping, name = find(tag, "/mapping"), find(tag, "/propertyName")
         targets = {str(value): str(target) for value, target in mapping.items()} if isinstance(mapping, dict) else {}
-        values = [value for value, target in targets.items() if target.rpartition("/")[2] == own] or [own]
+        values = [value for value, target in targets.items() if target.rpartition("/")[2] == own]
+        values += [own] if own not in targets else []
         fields = self._fields(schema, name) if isinstance(own, str) and isinstance(name, str) else []
         are_open = (find(one, "/type") in ("string", ABSENT) and not _DECIDED & one.keys() for one in fields)
         return values if fields and all(are_open) else []
@@ -212,10 +218,8 @@ class Normaliser:
         if dialect.SCHEMA_NAME not in schema and (heirs := self._subtypes(str(schema["$ref"]), pointer)):
             base, name = find(self.document, schema["$ref"][1:]), schema["$ref"].rpartition("/")[2]
             tag, alone = base["discriminator"], {"$ref": schema["$ref"], dialect.SCHEMA_NAME: name}
-            targets = mapping.values() if isinstance(mapping := find(tag, "/mapping"), dict) else [name]
             is_own = "allOf" in base or len(base.get("properties", ())) > 1  # more than what its heirs share
-            is_named = name in [str(target).rpartition("/")[2] for target in targets]
-            is_choice = is_own and is_named and bool(self._tags(alone, name, tag))
+            is_choice = is_own and bool(self._tags(alone, name, tag))
             choices = [*({"$ref": heir} for heir in heirs), *[alone] * is_choice]
             return self._without_ref({**siblings, "discriminator": tag, "oneOf": choices}, pointer, refs, role)
         extra = dialect.constraints_of(siblings)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.schemas import api, one
@@ -45,18 +46,19 @@ def test_every_component_is_chosen_by_its_tag_and_any_other_tag_is_answered_with
 ) -> None:
     mapping = {name.lower(): name for name in [*heirs, *(["Base"] if is_mapped == "all" else [])]}
     document = family(heirs, {"name": {"type": "string"}} if has_field else {}, None if is_mapped == "no" else mapping)
-    tags = {name: name if is_mapped == "no" else name.lower() for name in heirs}
-    is_concrete = has_field and is_mapped != "heirs"
-    base_tag = "Base" if is_mapped == "no" else "base"
+    # A mapping adds values; a name stays one.
+    tags = {name: [*([name.lower()] if is_mapped != "no" else []), name] for name in heirs}
+    is_concrete = has_field
+    base_tag = "base" if is_mapped == "all" else "Base"
     shared = {"name": "x"} if has_field else {}
-    for name, tag in tags.items():
+    for name, tag in ((name, tag) for name, every in tags.items() for tag in every):
         assert problems(document, {"kind": tag, f"own{name}": 1, **shared}) == []
         ((path, _),) = problems(document, {"kind": tag, f"own{name}": "x"})
         assert path == f"/a/own{name}"
     assert (problems(document, {"kind": base_tag, **shared}) == []) is is_concrete
     ((path, message),) = problems(document, {"kind": "other", **shared})
     assert path == "/a/kind"
-    allowed = [*tags.values(), *([base_tag] if is_concrete else [])]
+    allowed = [*(tag for every in tags.values() for tag in every), *dict.fromkeys([base_tag, "Base"] * is_concrete)]
     assert message == f'must be {"one of " if allowed[1:] else ""}{", ".join(allowed)}; got "other"'
 
 
@@ -85,3 +87,49 @@ def test_a_form_offers_the_base_as_a_branch_with_its_tag_filled_in() -> None:
     form.values = {"a": {"kind": "Base", "name": "x"}}
     assert form.problems == ()
     assert form.values == {"a": {"kind": "Base", "name": "x"}}
+
+
+def choice(version: str, **tag: Any) -> dict[str, Any]:
+    """A request for a sound or a picture, chosen by its `kind`."""
+    parts = {
+        name: {
+            "type": "object",
+            "required": ["kind"],
+            "properties": {"kind": {"type": "string"}, f"own{name}": {"type": "integer"}},
+        }
+        for name in ("Sound", "Picture")
+    }
+    every = {
+        "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in parts],
+        "discriminator": {"propertyName": "kind"} | tag,
+    }
+    return api(version, one({"$ref": "#/components/schemas/Any"}), Any=every, **parts)
+
+
+MAPPINGS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {  # what each value chooses, and what none does
+    "none": ({}, {"Sound": "Sound", "Picture": "Picture"}, "sound"),
+    "of one component": ({"sound": "Sound"}, {"sound": "Sound", "Sound": "Sound", "Picture": "Picture"}, "picture"),
+    "of several values": ({"mp3": "Sound", "wav": "Sound"}, {"mp3": "Sound", "wav": "Sound", "Sound": "Sound"}, "ogg"),
+    "of another's name": ({"Sound": "Picture", "mp3": "Sound"}, {"Sound": "Picture", "mp3": "Sound", "Picture": "Picture"}, "x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["3.0.3", "3.1.0", "3.2.0"])
+@pytest.mark.parametrize("how", MAPPINGS)
+def test_the_name_of_a_component_is_a_tag_unless_it_is_mapped(how: str, version: str) -> None:
+    mapping, chosen, unknown = MAPPINGS[how]
+    document = choice(version, mapping={value: f"#/components/schemas/{name}" for value, name in mapping.items()})
+    for tag, name in chosen.items():
+        form, value = sd.form(document), {"a": {"kind": tag, f"own{name}": 1}}
+        form.values = value
+        assert (form.problems, form.values) == ((), value)
+        form.values = {"a": {"kind": tag, f"own{name}": "wrong"}}
+        assert [problem.path for problem in form.problems] == [f"/a/own{name}"]
+    assert [path for path, _ in problems(document, {"kind": unknown, "ownSound": 1})] == ["/a/kind"]
+
+
+def test_a_default_mapping_takes_every_other_tag() -> None:
+    document = choice("3.2.0", mapping={"picture": "Picture"}, defaultMapping="Sound")
+    for tag, name in {"picture": "Picture", "Picture": "Picture", "Sound": "Sound", "anything": "Sound"}.items():
+        assert problems(document, {"kind": tag, f"own{name}": 1}) == []
+        assert [path for path, _ in problems(document, {"kind": tag, f"own{name}": "x"})] == [f"/a/own{name}"]

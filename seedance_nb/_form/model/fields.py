@@ -229,7 +229,9 @@ def branch_for(field: Field, branches: tuple[Field, ...], value: Any) -> int | N
         return index
     nearness = [_nearness(branch, value) for branch in branches]
     near = max(nearness)
-    fitting = (index for index, schema in enumerate(field.shape.branches) if fits(schema, field.shape.defs, value))
+    # Of a component with a mapped tag, any of its other tags is one too.
+    parts = [*field.shape.branches, *(one.get("allOf", [one])[0] for one in field.shape.branches)]
+    fitting = (index % len(branches) for index, part in enumerate(parts) if fits(part, field.shape.defs, value))
     return next(fitting, nearness.index(near) if near[0] else None)
 
 
