@@ -25,8 +25,7 @@ from seedance_nb._form.controls import text_list
 from seedance_nb._form.labels import FieldStatus
 from seedance_nb._form.model.fields import Field
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._media.preflight import Report
-from seedance_nb._media.rules import Finding
+from seedance_nb._media.preflight import Finding, Report
 from seedance_nb._media.sniff import MediaFacts
 from seedance_nb._notebook import panel, results, status, storyboard
 from seedance_nb._notebook.clip import Clip

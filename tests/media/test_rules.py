@@ -7,7 +7,7 @@ import pytest
 
 from seedance_nb import Spec
 from seedance_nb._base.values import find
-from seedance_nb._media.rules import Finding, judge, judge_total
+from seedance_nb._media.preflight import Finding, Report, judge, judge_total
 from seedance_nb._media.sniff import MediaFacts
 
 PICTURE = MediaFacts(kind="image", format="png", size=1_000_000, width=1200, height=800)
@@ -40,7 +40,7 @@ def test_a_good_file_fits_every_rule_of_the_real_document(facts: MediaFacts, cru
     assert [finding.rule for finding in found] == [
         name for name in rules if name not in ("kind", "schemes", "base64", "total_seconds", "asset")
     ]
-    assert not any(finding.problem for finding in found)
+    assert Report(findings=found).problems == ()
 
 
 BROKEN = [
@@ -188,7 +188,7 @@ def test_names_of_formats_are_compared_as_people_write_them() -> None:
 def test_a_limit_from_another_source_warns_and_names_the_source() -> None:
     rules = {"kind": "image", "width": {"from": 300, "quote": "300 px"}}
     (found,) = judge("/a", rules, replace(PICTURE, width=200), source="the maker's page")
-    assert found.problem
+    assert Report(findings=(found,)).problems == (found.problem,)
     assert (found.problem.warns, found.problem.source) == (True, "the maker's page")
     assert "warning" in str(found)
     assert "the maker's page" in str(found)
