@@ -15,7 +15,6 @@ from seedance_nb._base.errors import LedgerError
 from seedance_nb._base.faults import typed
 from seedance_nb._ledger import database as _database
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.database import UNREADABLE, ForeignFile, real_path
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import COLUMNS, State, row_of
 from seedance_nb._ledger.store import Store
@@ -92,7 +91,7 @@ def repair_ledger(path: str | Path | None = None) -> "Repair":
     Rows in the database: 1; in the journal: 1; unreadable journal lines: 0.
     The old files are saved as ...
     """
-    path = real_path(Path(path or _database.default_path()))
+    path = _database.real_path(Path(path or _database.default_path()))
     try:
         done = _repair(path)
     except (OSError, sqlite3.Error) as error:
@@ -185,7 +184,7 @@ def salvage(database: Path, journal: Path) -> Salvage:
 def write_rows(db: sqlite3.Connection, found: Salvage) -> None:
     """Write the salvaged rows and events to an empty ledger. Raises: ForeignFile if there are none."""
     if not found.rows:
-        raise ForeignFile("neither file contains a ledger row; to start a new ledger, move it away yourself")
+        raise _database.ForeignFile("neither file contains a ledger row; to start a new ledger, move it away yourself")
     if found.ledger:
         db.execute("UPDATE identity SET id = ?", (found.ledger,))
     for seq, row in found.rows.items():
@@ -255,7 +254,7 @@ def _read_database(path: Path) -> tuple[str, Rows, Events, bool]:
     """The ledger's name, the rows and events that SQLite can read, and whether some rows are unreadable."""
     ledger, rows, events, is_broken = "", Rows(), Events(), True
     for more in ("", "&immutable=1"):  # the second one if no file can be created beside it
-        with suppress(*UNREADABLE), closing(_database.read_only(path, more)) as db:
+        with suppress(*_database.UNREADABLE), closing(_database.read_only(path, more)) as db:
             for identity in _table(db, "identity")[0].values():
                 ledger = str(identity["id"])
             for number, event in _table(db, "events")[0].items():
@@ -295,7 +294,7 @@ def _table(db: sqlite3.Connection, name: str) -> tuple[Rows, bool]:
                 names = [column for column, *_ in cursor.description[1:]]
                 for number, *values in cursor:
                     found[number] = dict(zip(names, values, strict=True))
-            except UNREADABLE:
+            except _database.UNREADABLE:
                 is_broken = True
     return found, is_broken
 

@@ -21,7 +21,6 @@ from seedance_nb._base.errors import LedgerError, Step
 from seedance_nb._base.faults import ADVICE, TOO_MANY, lacks_files
 from seedance_nb._ledger import database as _database
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.database import Displaced, ForeignFile, close_own
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import FORGOTTEN, FORGOTTEN_FILES
 from seedance_nb._ledger.transaction import Transaction, entries, orphans, write_entry
@@ -72,7 +71,7 @@ class Store:
             problem = self._problem(error)
         rescued = None
         with suppress(OSError, sqlite3.Error):  # as without file descriptors; the error from before says more
-            rescued = None if isinstance(self._error, ForeignFile) else self._salvage(self.path)
+            rescued = None if isinstance(self._error, _database.ForeignFile) else self._salvage(self.path)
         if rescued is None:
             raise problem
         self.trouble = problem.message
@@ -105,12 +104,12 @@ class Store:
     def _problem(self, error: Exception) -> LedgerError:
         self._error, text, step = error, f"The ledger {self.path} cannot be used: {error}.", ""
         code = getattr(error, "sqlite_errorcode", 11) & 0xFF
-        if isinstance(error, Displaced):
+        if isinstance(error, _database.Displaced):
             why, step = error.args
             text = f"The ledger {self.path} sends nothing: {why}."
         elif lacks_files(error):
             text, step = f"The ledger {self.path} cannot be used: {TOO_MANY}.", Step(ADVICE, "run it again")
-        elif not isinstance(error, OSError | ForeignFile) and code not in _NOT_DAMAGE:
+        elif not isinstance(error, OSError | _database.ForeignFile) and code not in _NOT_DAMAGE:
             text += " Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
             step = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
         return LedgerError(text, file=str(self.path), next_step=step)
@@ -236,7 +235,7 @@ class Store:
     def close(self) -> None:
         with self.lock, self.reading:
             for db in filter(None, (self._db, self._reader)):
-                close_own(db, self._pid)
+                _database.close_own(db, self._pid)
             self._db = self._reader = None
 
     def _open(self) -> sqlite3.Connection:
@@ -258,7 +257,7 @@ class Store:
         self._reader = _database.open_connection(self.path)
         self._reader.execute("PRAGMA query_only = 1")
         for db in (self._db, self._reader):
-            weakref.finalize(self, close_own, db, self._pid).atexit = False
+            weakref.finalize(self, _database.close_own, db, self._pid).atexit = False
         if self._file.st_size > _database.CHECKED_AT_ONCE:
             with suppress(RuntimeError):  # no thread can be started, as while the interpreter ends
                 threading.Thread(target=_maintain, args=(weakref.ref(self),), daemon=True).start()

@@ -11,7 +11,6 @@ from typing import Any
 
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import known_columns, require_original_file, require_single_link
-from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.process import QUIET_S, is_gone
 from seedance_nb._ledger.row import EARLY_STATES, ORPHANED, SELECT, State, own_intent, row_of
 
@@ -88,7 +87,7 @@ def orphans(db: sqlite3.Connection, now: float) -> list[tuple[int, State]]:
     return found
 
 
-def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
+def write_entry(db: sqlite3.Connection, entry: _journal.Entry) -> None:
     columns = {name: value for name, value in entry.columns.items() if name in known_columns()}
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
     if not there and not entry.whole:
@@ -122,7 +121,7 @@ def _set(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> None:
     db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), seq))  # noqa: S608
 
 
-def entries(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:
+def entries(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[_journal.Entry]:
     """The lines for a journal that ends with event `after`: each later event, or one with the whole row where all its events are later."""
     query = """SELECT * FROM (SELECT rowid AS number, at, task, changes, (SELECT min(rowid) FROM events WHERE task = it.task) > ?
         AS whole, (SELECT max(rowid) FROM events WHERE task = it.task) AS last FROM events AS it WHERE rowid > ?)
@@ -137,4 +136,4 @@ def entries(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:
             for (text,) in db.execute("SELECT changes FROM events WHERE task = ? ORDER BY rowid", (task,)):
                 columns |= json.loads(text)
             columns |= known
-        yield Entry(number=number, ledger=ledger, at=at, task=task, whole=bool(whole), columns=columns)
+        yield _journal.Entry(number=number, ledger=ledger, at=at, task=task, whole=bool(whole), columns=columns)

@@ -18,9 +18,8 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 import httpx
 
-from seedance_nb._web import client as _client
 from seedance_nb._web.addresses import BlockedURL
-from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch
+from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch, content_length, content_range, error_text
 from seedance_nb._web.regular_files import is_there, on_disk, open_file
 
 Kind = Literal["dead", "broken", "final", "disk"]
@@ -85,7 +84,7 @@ async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -
             fault = DownloadError("disk", on_disk(error))  # those of the network are httpx's
         else:
             kind: Kind = "final" if isinstance(error, BlockedURL) else "broken"
-            fault = DownloadError(kind, fetch.prefix + _client.error_text(error, fetch.name))
+            fault = DownloadError(kind, fetch.prefix + error_text(error, fetch.name))
     finally:
         # Also where the kernel stops this: what can be resumed stays.
         if not is_complete and ((fault is not None and fault.kind == "disk") or not _partial(part).have):
@@ -112,7 +111,7 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
         status, plain = response.status_code, response.url.copy_with(query=None, fragment=None)
         where = hashlib.sha256(str(plain).encode()).hexdigest()  # a new URL of the same file has another signature
         fetch.name = response.url.host if bounds.reach else fetch.name
-        is_part, span = status == httpx.codes.PARTIAL_CONTENT, _client.content_range(response)
+        is_part, span = status == httpx.codes.PARTIAL_CONTENT, content_range(response)
         is_from_start = span is None or (span[0] == 0 and span[1] >= (span[2] or 0))  # as far as the headers tell
         is_whole = is_from_start if is_part else status in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
         resumes = bool(earlier.have) and is_part
@@ -132,7 +131,7 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
             fault = DownloadError("dead" if is_dead else "broken", why, status=status)
             if earlier.have or not response.is_success or is_part:
                 raise fault
-        end, size = (earlier.have, earlier.size) if resumes else (0, _client.content_length(response))
+        end, size = (earlier.have, earlier.size) if resumes else (0, content_length(response))
         if size is not None:
             if size > bounds.most:
                 raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
