@@ -23,8 +23,8 @@ from seedance_nb._document.prose import WORDS, Rule, read_rules
 from seedance_nb._document.reader import SPECS, check_size, merged, packaged, providers, read_document, with_shared
 from seedance_nb._document.spec import Spec, named_fields, plain_of, values_in, with_roles
 from seedance_nb._document.tables import MEDIA_RULES, ROLES, Table
+from seedance_nb._schema import dialect
 from seedance_nb._schema.applicators import UNCHECKED
-from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, FILE, KEYWORDS, LISTS, MAPS, ONES, is_object, parts
 from seedance_nb._schema.formats import pattern_error
 from seedance_nb._schema.library import MOST, bounded
 from seedance_nb._schema.normalise import Normaliser
@@ -112,7 +112,7 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
     if "openapi" not in document:
         if isinstance(operation, str):
             raise root.error("a JSON Schema has no operations to choose from")
-        if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
+        if not {*dialect.KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
             raise root.error("neither an OpenAPI document nor a JSON Schema")
         body, found = body_schema(root, root.value, "")
         return _spec_of(root, **with_limits(with_roles(body, {}, root.file), found), content_type="application/json")
@@ -145,7 +145,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         if not chosen.content_type:
             raise contents.error("the request body has no media type")
         content = contents.table(chosen.content_type)
-    file = {"type": "string", "format": "binary"} if FILE.match(chosen.content_type) else {}
+    file = {"type": "string", "format": "binary"} if dialect.FILE.match(chosen.content_type) else {}
     body, oddities = body_schema(root, content.value.get("schema") or file, f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
@@ -156,18 +156,18 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     if not has_task:  # in the URL and the headers, and fields like the body's
         parameters: dict[str, Any] = {"properties": {}, "required": []}
         own = {str(path[0]) for path, _ in values_in(body) if len(path) == 1} - {"*"}
-        taken = own if own or is_object(body) else None
+        taken = own if own or dialect.is_object(body) else None
         with suppress(SpecError):  # a bad parameter does not block the body
             listed = _operations.parameters_of(root, taken, oddities, item, operation)
             parameters, _ = body_schema(root, listed, operation.pointer)
         if names := parameters["properties"]:
             required = [*parameters["required"], *body.get("required", ())]
             body |= {"properties": names | body.get("properties", {}), "required": required}
-            is_closed = DEFINED_NAMES in body or "requestBody" not in operation.value
-            body |= {DEFINED_NAMES: [*names, *body.get(DEFINED_NAMES, ())]} if is_closed else {}
+            is_closed = dialect.DEFINED_NAMES in body or "requestBody" not in operation.value
+            body |= {dialect.DEFINED_NAMES: [*names, *body.get(dialect.DEFINED_NAMES, ())]} if is_closed else {}
             every = [body]
             for part in every:  # and theirs: none forbids a parameter, which is no field of the body
-                every += [inner for inner, _ in parts(part) if isinstance(inner, dict)]
+                every += [inner for inner, _ in dialect.parts(part) if isinstance(inner, dict)]
                 if not {"additionalProperties", "unevaluatedProperties"}.isdisjoint(part):
                     part["properties"] = dict.fromkeys(names, True) | part.get("properties", {})
     responses = operation.table("responses", optional=True)
@@ -242,20 +242,17 @@ def value_error(whole: Any, schema: Any, value: Any) -> str:
 def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
     if isinstance(schema, dict):
         yield schema
-        children = [child for key in LISTS for child in schema.get(key, ())]
-        children += [child for key in (*MAPS, "$defs") for child in schema.get(key, {}).values()]
-        for child in (*children, *(schema.get(key) for key in ONES)):
+        children = [child for key in dialect.LISTS for child in schema.get(key, ())]
+        children += [child for key in (*dialect.MAPS, "$defs") for child in schema.get(key, {}).values()]
+        for child in (*children, *(schema.get(key) for key in dialect.ONES)):
             yield from _subschemas(child)
 
 
 def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddity]:
     if "default" in schema and (error := value_error(whole, schema, schema["default"])):
-        default = alike = schema.pop("default")
-        with suppress(ValueError):  # most likely 5 for "5", and "5" for 5
-            alike = read_json(default) if isinstance(default, str) else json_text(default)
-        alike = ABSENT if value_error(whole, schema, alike) else alike
-        use = "ignored" if alike is ABSENT else f"{shorten(alike, 30)} is used"
-        schema |= {} if alike is ABSENT else {"default": alike}
+        default = schema.pop("default")
+        schema |= {} if value_error(whole, schema, dialect.alike(default)) else {"default": dialect.alike(default)}
+        use = f"{shorten(schema['default'], 30)} is used" if "default" in schema else "ignored"
         text = f"the default {shorten(default, 30)} is invalid: {error}; {use}"
         yield Oddity(pointer=f"{pointer}/default", message=text)
     errors = [(example, value_error(whole, schema, example)) for example in schema.get("examples", ())]
@@ -293,9 +290,9 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
         found = [replace(rule, path=at) for rule in read if rule.kind not in own]
         rules += [rule for rule in found if rule.kind != "unclear"]
         certain = {rule.kind: rule for rule in found if not (rule.hint or rule.when)}
-        relations = WORDS["relations"] if {AT_LEAST_ONE, "anyOf", "oneOf", "dependentRequired"} & view.keys() else ()
+        between = {dialect.AT_LEAST_ONE, "anyOf", "oneOf", "dependentRequired"} & view.keys()
         bound = _bind(name, field, view, own, certain, whole()) if certain or own else set()
-        tested = {*WORDS["harmless"], *relations, *bound}
+        tested = {*WORDS["harmless"], *(WORDS["relations"] if between else ()), *bound}
         unchecked += [rule for rule in found if not rule.hint and (rule.when or rule.kind not in tested)]
     for path, field in fields if any(rule.kind == "placeholder" for rule in rules) else ():
         named = [rule for rule in rules if rule.kind == "placeholder" and rule.path == to_pointer(path)]

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Literal
 
-from seedance_nb._base.values import is_number, json_text, packaged_table, read_json
+from seedance_nb._base.values import is_number, json_text, packaged_table, read_json, shorten
+from seedance_nb._schema.library import Draft202012Validator
 
 # Internal keywords:
 AT_LEAST_ONE = "x-any-given"  # for an anyOf of required names: at least one of these groups is present and not empty
@@ -175,16 +176,15 @@ def repair(schema: dict[str, Any], report: Report) -> None:
         del schema[key]
     strings = {key: value for key, value in schema.items() if isinstance(value, str) and len(value) < _LONGEST}
     for key in [key for kind in ("numbers", "counts", "flags") for key in _KEYS[kind] if key in strings]:
-        text, kind = strings[key], "" if key in _KEYS["flags"] else "the number "
-        with suppress(ValueError):
-            value = read_json(text)
-            if is_number(value) if kind else isinstance(value, bool):
-                report(key, f'{key} is the string "{text}"; treated as {kind}{json_text(value)}')
-                schema[key] = value
+        value, kind = alike(strings[key]), "" if key in _KEYS["flags"] else "the number "
+        if is_number(value) if kind else isinstance(value, bool):
+            report(key, f'{key} is the string "{strings[key]}"; treated as {kind}{json_text(value)}')
+            schema[key] = value
     schema |= {key: str(schema[key]) for key in _KEYS["texts"] if isinstance(schema.get(key), int | float)}
     if isinstance(items := schema.get("examples"), dict):
         schema["examples"] = [item.get("value") if isinstance(item, dict) else item for item in items.values()]
     _repair_type(schema, report)
+    _repair_values(schema, report)
     _repair_names(schema, report)
 
 
@@ -200,6 +200,40 @@ def _repair_type(schema: dict[str, Any], report: Report) -> None:
     elif isinstance(types, list) and (types == [] or len({str(name) for name in types}) < len(types)):
         report("type", "the list of types is empty or has duplicates")
         schema["type"] = list(dict.fromkeys(str(name) for name in types)) or list(_TYPES)
+
+
+def _repair_values(schema: dict[str, Any], report: Report) -> None:
+    """Give the values of an enum or a const the type beside them, in branches too; those of a list are of its items."""
+    kinds = schema.get("type")
+    types = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if kind in _TYPES]
+
+    def fits(value: Any) -> bool:
+        return any(Draft202012Validator.TYPE_CHECKER.is_type(value, kind) for kind in types)
+
+    for key in [key for key in ("anyOf", "oneOf") if types and isinstance(schema.get(key), list)]:
+        schema[key] = [{"type": kinds, **one} if isinstance(one, dict) and {"const", "enum"} & one.keys() else one
+                       for one in schema[key]]  # fmt: skip
+    for key in [key for key in ("const", "enum") if types and key in schema]:
+        given = [schema[key]] if key == "const" else schema[key] if isinstance(schema[key], list) else []
+        values = [alike(one) if not fits(one) and fits(alike(one)) else one for one in given]
+        items, text = schema.get("items", {}), f"{key} is {shorten(schema[key], 40)}, but type is {' or '.join(types)}"
+        if all(value is None or fits(value) for value in values):
+            if values != given:
+                schema[key] = values if key == "enum" else values[0]
+                report(key, f"{text}; treated as {shorten(schema[key], 40)}")
+        elif types == ["array"] and isinstance(items, dict):
+            report(key, f"{text}; treated as that of the items")
+            schema["items"] = {key: schema.pop(key), **items}
+        else:
+            report(key, f"{text}; types are not checked here")
+            schema.pop("type", None)
+
+
+def alike(value: Any) -> Any:
+    """What a value of the wrong type most likely means: 5 for "5", and "1.0" for 1.0, as YAML reads it without quotes. *pure*."""
+    with suppress(ValueError, TypeError):  # null and lists mean nothing else
+        return json_text(value) if isinstance(value, int | float) else read_json(value)
+    return value
 
 
 def _repair_names(schema: dict[str, Any], report: Report) -> None:

@@ -169,15 +169,17 @@ class Normaliser:
                     rule = {"properties": {tag["propertyName"]: limit}}
                     schema[key][index] = {**notes, "allOf": [branch, rule]}
 
-    def _tags(self, schema: Any, own: Any, tag: Any) -> list[str]:
+    def _tags(self, schema: Any, own: Any, tag: Any) -> list[Any]:
         """The values of a discriminator for the component `own`: those of its mapping, and its name unless that is mapped; [] if the schema does not leave them open."""
         mapping, name = find(tag, "/mapping"), find(tag, "/propertyName")
         targets = {str(value): str(target) for value, target in mapping.items()} if isinstance(mapping, dict) else {}
         values = [value for value, target in targets.items() if target.rpartition("/")[2] == own]
         values += [own] if own not in targets else []
         fields = self._fields(schema, name) if isinstance(own, str) and isinstance(name, str) else []
-        are_open = (find(one, "/type") in ("string", ABSENT) and not _DECIDED & one.keys() for one in fields)
-        return values if fields and all(are_open) else []
+        kinds = ["" if _DECIDED & one.keys() else one.get("type", "string") for one in fields]
+        if kinds and all(kind in ("integer", "number", "boolean") for kind in kinds):
+            return [value for value in map(dialect.alike, values) if not isinstance(value, str)]
+        return values if kinds and all(kind == "string" for kind in kinds) else []
 
     def _fields(self, schema: Any, name: str) -> list[dict[str, Any]]:
         """The schemas of a field in a schema, in what it refers to and in the parts of its `allOf`."""

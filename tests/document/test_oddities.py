@@ -77,6 +77,43 @@ def test_a_default_of_another_type_is_used_as_what_it_means_and_reported() -> No
     assert "default" not in sd.spec(one({"type": "integer", "enum": [5], "default": "6"})).body["properties"]["a"]
 
 
+OF_ANOTHER_TYPE: list[
+    tuple[str, list[Any], list[Any]]
+] = [  # a field in YAML, values that it takes, and values that it does not
+    ("{type: string, enum: [1.0, 2.0]}", ["1.0", "2.0"], [1.0, "1", "3.0"]),
+    ("{type: integer, enum: ['5', '10']}", [5, 10], ["5", 6]),
+    ("{type: string, enum: [480, 720, auto]}", ["480", "720", "auto"], [480, "x"]),
+    ("{type: string, const: 3}", ["3"], [3, "4"]),
+    ("{type: string, enum: [true, false]}", ["true", "false"], [True, "x"]),
+    ("{type: boolean, enum: ['true']}", [True], ["true", False]),
+    ("{type: [string, 'null'], enum: [1, null]}", ["1", None], [1, "2"]),
+    ("{type: integer, enum: [low, high]}", ["low", "high"], [5, "x"]),
+    ("{type: integer, enum: [1, 2, auto]}", [1, 2, "auto"], [3, "1"]),
+    ("{type: array, items: {type: string}, enum: [a, b]}", [["a"], ["a", "b"], []], ["a", ["c"]]),
+    ("{type: string, oneOf: [{const: 1, title: One}, {const: 2, title: Two}]}", ["1", "2"], [1, "3"]),
+    ("{type: string, anyOf: [{enum: [1, 2]}, {pattern: '^x'}]}", ["1", "xy"], [1, "3"]),
+]
+
+
+@pytest.mark.parametrize(("field", "good", "bad"), OF_ANOTHER_TYPE)
+def test_values_of_another_type_than_the_field_can_be_set_and_are_reported(
+    field: str, good: list[Any], bad: list[Any]
+) -> None:
+    made = sd.spec(f"type: object\nproperties:\n  a: {field}\n")
+    assert [odd for odd in made.oddities if "but type is" in odd.message]
+    for value in good:
+        form = sd.form(made)
+        form.values = {"a": value}
+        assert (value, form.problems) == (value, ())
+    assert [value for value in bad if not check(made, {"a": value})] == []
+
+
+def test_values_of_the_type_of_their_field_are_as_they_are() -> None:
+    for field in ("{type: string, enum: ['1.0', auto, null]}", "{type: number, enum: [1, 2.5]}", "{type: integer, const: 3.0}",
+                  "{type: array, enum: [[a], [b]]}", "{enum: [1, '1', null]}", "{type: string, const: null}"):  # fmt: skip
+        assert sd.spec(f"type: object\nproperties:\n  a: {field}\n").oddities == ()
+
+
 def test_a_key_that_is_called_bearer_travels_as_one() -> None:
     auth = sd.spec(BEARER).auth
     assert auth is not None

@@ -133,3 +133,24 @@ def test_a_default_mapping_takes_every_other_tag() -> None:
     for tag, name in {"picture": "Picture", "Picture": "Picture", "Sound": "Sound", "anything": "Sound"}.items():
         assert problems(document, {"kind": tag, f"own{name}": 1}) == []
         assert [path for path, _ in problems(document, {"kind": tag, f"own{name}": "x"})] == [f"/a/own{name}"]
+
+
+def test_the_texts_of_a_mapping_are_numbers_where_the_discriminator_is_one() -> None:
+    names = {"1": "Ant", "2": "Bee"}
+    for kind, values in (("integer", (1, 2, 3)), ("number", (1, 2.0, 3)), ("string", ("1", "2", "3"))):
+        document = family([], {}, names)
+        schemas = document["components"]["schemas"]
+        tag = schemas.pop("Base")["discriminator"]
+        for name in names.values():
+            fields = {"kind": {"type": kind}, f"own{name}": {}}
+            schemas[name] = {"type": "object", "required": [*fields], "properties": fields}
+        document["paths"]["/make"]["post"]["requestBody"]["content"]["application/json"]["schema"] = one(
+            {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in schemas], "discriminator": tag}
+        )
+        ant, bee, other = values
+        assert problems(document, {"kind": ant, "ownAnt": 0}) == []
+        assert problems(document, {"kind": bee}) == [("/a/ownBee", "is required")]
+        assert problems(document, {"kind": ant, "ownBee": 0}) == [("/a/ownAnt", "is required")]
+        ((path, message),) = problems(document, {"kind": other, "ownBee": 0})
+        assert path == "/a/kind"
+        assert message.startswith("must be one of")
