@@ -203,10 +203,14 @@ def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Pr
     if "upload" in spec.calls and message.startswith(LOCAL):
         message = f"{LOCAL}, but this provider accepts only URLs; sd.upload({repr(spec.name) if spec.file.startswith(spec.name) else 'model'}, {str(value)!r}) uploads it and returns its URL"
     if message.startswith("unknown field") and "did you mean" not in message:
-        alike = {str(path[-1]).replace("_", "").lower(): path for path, _ in named_fields(spec)}
-        if (path := alike.get(problem.field.replace("_", "").lower())) and path != at:  # that is another branch's
-            parent = f"it belongs in {path[-2]!r}" if path[1:] else "it belongs at the top level"
-            message = f"unknown field here; {parent if path[-1] == problem.field else f'did you mean {path[-1]!r}?'}"
+        name, paths = problem.field.replace("_", "").lower(), [path for path, _ in named_fields(spec)]
+        alike = [path for path in paths if str(path[-1]).replace("_", "").lower() == name]
+        if alike and at not in alike:  # that is another branch's
+            parents = " or ".join(
+                dict.fromkeys(f"in {path[-2]!r}" if path[1:] else "at the top level" for path in alike)
+            )
+            is_same = alike[0][-1] == problem.field
+            message = f"unknown field here; {f'it belongs {parents}' if is_same else f'did you mean {alike[0][-1]!r}?'}"
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
     origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
     return replace(problem, message=message, value=value, quote=quote, origin=origin if quote else "")

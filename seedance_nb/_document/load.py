@@ -112,7 +112,7 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
     if "openapi" not in document:
         if isinstance(operation, str):
             raise root.error("a JSON Schema has no operations to choose from")
-        if not {*dialect.KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
+        if not {*dialect.KEYWORDS - dialect.ANNOTATIONS, "$schema", "$id", "$defs"} & set(root.value):
             raise root.error("neither an OpenAPI document nor a JSON Schema")
         body, found = body_schema(root, root.value, "")
         return _spec_of(root, **with_limits(with_roles(body, {}, root.file), found), content_type="application/json")

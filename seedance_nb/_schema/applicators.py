@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from seedance_nb._base.values import ABSENT
+from seedance_nb._base.values import ABSENT, find
 from seedance_nb._schema.dialect import READ_ONLY, SCHEMA_NAME, allowed_values
 from seedance_nb._schema.formats import search
 from seedance_nb._schema.library import ValidationError, spend
@@ -183,7 +183,7 @@ def _name(branch: Any, number: int) -> str:
     values = [branch["const"]] if "const" in branch else branch.get("enum", ())
     kinds = branch.get("type")
     plain = kinds if isinstance(kinds, str) and kinds not in ("object", "array") else None
-    fields = ", ".join(map(str, branch.get("properties") or branch.get("required") or ()))[:_TITLE_LENGTH]
+    fields = " with ".join(map(str, branch.get("properties") or branch.get("required") or ()))[:_TITLE_LENGTH]
     names = [branch.get("title"), branch.get(SCHEMA_NAME), values[0] if len(values) == 1 else None, plain, fields]
     return next((str(text) for text in names if text not in (None, "")), str(kinds or f"choice {number}"))
 
@@ -207,16 +207,19 @@ def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], v
         yield from errors[index]
         return
     candidates = [found for found in errors if not any(_here(error, "type") for error in found)]
-    groups = [_missing(found) for found in errors]
+    is_missing = all(one.validator == "required" and len(one.path) == 1 for found in errors for one in found)
     if (kinds := _common_limits(errors, "type")) is not None:
         yield ValidationError("", validator="type", validator_value=kinds, instance=value, schema=schema)
     elif (values := _common_limits(candidates, "enum", "const")) is not None:
         yield ValidationError("", validator="enum", validator_value=values, instance=value, schema=schema)
-    elif key == "oneOf" and isinstance(value, dict) and all(groups):
+    elif key == "oneOf" and isinstance(value, dict) and is_missing:
+        groups = [[str(one.path[0]) for one in found] for found in errors]
         shared = set.intersection(*map(set, groups))
         yield from (error for error in errors[0] if error.path[0] in shared)
-        if all(groups := [[name for name in group if name not in shared] for group in groups]):
-            message, path = f"exactly one of {', '.join(map(' with '.join, groups))} is required", [groups[0][0]]
+        groups = [[name for name in group if name not in shared] for group in groups]
+        if all(groups) and find(schema, "/discriminator/propertyName") not in shared:  # else that decides
+            words = ", ".join(dict.fromkeys(map(" with ".join, groups)))
+            message, path = f"exactly one of {words} is required", [groups[0][0]]
             found: Any = {"validator": key, "validator_value": groups, "instance": ABSENT, "path": path}
             yield ValidationError(message, schema=schema, **found)
     elif len(candidates) > 1 and not isinstance(value, dict | list):
@@ -247,12 +250,6 @@ def _common_limits(errors: Iterable[Sequence[ValidationError]], *rules: str, pat
         limit = here.validator_value
         allowed += limit if isinstance(limit, list) and here.validator != "const" else [limit]
     return list({repr(item): item for item in allowed}.values()) or None
-
-
-def _missing(errors: Sequence[ValidationError]) -> list[str]:
-    """The missing fields, if nothing else is wrong; else []."""
-    is_all = all(error.validator == "required" and len(error.path) == 1 for error in errors)
-    return [str(error.path[0]) for error in errors] if is_all else []
 
 
 def _badness(errors: Sequence[ValidationError], value: Any) -> tuple[int, int, int]:

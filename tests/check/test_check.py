@@ -112,6 +112,10 @@ def test_a_field_that_is_given_twice_is_reported_and_replaces_nothing(crun: sd.S
     bare = {"type": "object", "properties": {"input": {"type": "object", "properties": {"prompt": {"type": "string"}}}}}
     assert build_body(sd.spec(bare), both) == both
     assert [problem.message for problem in sd.check(bare, **both)] == ["unknown field here; it belongs in 'input'"]
+    group = {"type": "object", "properties": {"prompt": {"type": "string"}}}
+    two = sd.spec({"type": "object", "properties": {"input": group, "extra": group}})
+    messages = [problem.message for problem in check(two, {"prompt": "x"})]
+    assert messages == ["unknown field here; it belongs in 'input' or in 'extra'"]
 
 
 def test_an_unknown_name_refuses_a_paid_request_and_warns_elsewhere(crun: sd.Spec) -> None:

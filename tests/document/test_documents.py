@@ -463,3 +463,9 @@ def test_what_takes_longer_than_dense_json_is_refused_earlier() -> None:
     for slow in (yaml_text, {"type": "object", "properties": {"kind": {"enum": enum}}}):
         with pytest.raises(SpecError, match="more than 500,000 values"):
             spec(slow)
+
+
+def test_a_document_that_limits_nothing_is_neither_an_openapi_document_nor_a_schema() -> None:
+    for text in ("#%RAML 1.0\ntitle: t\n/videos:\n  post: {}\n", "title: t\ndescription: d\n"):
+        with pytest.raises(SpecError, match="neither an OpenAPI document nor a JSON Schema"):
+            spec(text)

@@ -82,6 +82,19 @@ def test_what_every_branch_needs_is_reported_beside_a_wrong_tag_and_what_one_bra
     ]
 
 
+def test_a_missing_tag_is_all_that_is_reported_where_it_decides_what_else_is_needed() -> None:
+    document = family(["Ant", "Bee", "Cat"], {}, None)
+    for name, field in (("Ant", "w"), ("Bee", "s"), ("Cat", "s")):
+        part = document["components"]["schemas"][name]["allOf"][1]
+        part |= {"required": [field], "properties": {field: {}}}
+    assert problems(document, {}) == [("/a/kind", "is required")]
+    free = one(
+        {"oneOf": [{"type": "object", "required": ["kind", *more]} for more in (["w"], ["s"], ["s"], ["s", "t"])]}
+    )
+    words = "exactly one of w, s, s with t is required"
+    assert problems(free, {}) == [("/a/kind", "is required"), ("/a/w", words)]
+
+
 def test_a_form_offers_the_base_as_a_branch_with_its_tag_filled_in() -> None:
     form = sd.form(family(["Cat"], {"name": {"type": "string"}}, None))
     form.values = {"a": {"kind": "Base", "name": "x"}}

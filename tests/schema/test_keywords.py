@@ -214,6 +214,8 @@ MESSAGES: dict[str, tuple[Any, Any, str]] = {
     "a value of no branch": (one({"oneOf": [{"const": "low"}, {"const": "high"}]}), {"a": "mid"}, 'must be one of low, high; got "mid"'),
     "two branches at once": (one({"oneOf": [{"title": "Even", "multipleOf": 2}, {"title": "Third", "multipleOf": 3}]}), {"a": 6},
                              "must match exactly one of these, and matches several: Even, Third"),
+    "two groups of names at once": (one({"oneOf": [{"required": ["x", "y"]}, {"required": ["x", "z"]}]}), {"a": {"x": 1, "y": 1, "z": 1}},
+                                    "must match exactly one of these, and matches several: x with y, x with z"),
     "a branch by its fixed value": (one({"oneOf": [CAT, DOG]}), {"a": {"kind": "dog"}}, "is required"),
     "one of two names": ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, {}, "exactly one of a, b is required"),
     "options that differ by type only": (one({"enum": ["1", 1, True]}), {"a": 2}, 'must be one of "1", 1, true; got 2'),

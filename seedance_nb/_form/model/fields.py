@@ -262,18 +262,20 @@ def _inner(field: Field, schema: Any, *, required: bool = True) -> Field:
 def _names(shape: Shape, tag: str, shared: set[str]) -> tuple[str, ...]:
     """What a branch can be called, the best name first, "" for a kind of name that it does not have."""
     view, types, properties = shape.view, packaged("_form")["types"], properties_of(shape.view)
-    constants, value, items = _constants(shape, properties), only_value(view), view.get("items")
+    constants, value = _constants(shape, properties), only_value(view)
+    items = view.get("items") if shape.types == ("array",) else None if properties else view.get("additionalProperties")
     constant = constants.get(tag, next(iter(constants.values()), ""))
     own = [name for name in properties if name not in shared] or list(properties)
-    inner = shape_of(items, shape.defs) if shape.types == ("array",) and isinstance(items, dict) else None
-    entries = inner and (str(inner.view.get("title") or "") or types.get("".join(inner.types), "entries")).lower()
+    inner = shape_of(items, shape.defs) if isinstance(items, dict) else None
+    entries = inner and str(inner.view.get("title") or label_of(str(inner.view.get(SCHEMA_NAME, ""))))
+    entries = inner and (entries or types.get("".join(inner.types), "entries")).lower()
     return (
         str(view.get("title") or ""),
         label_of(constant) if isinstance(constant, str) else str(constant),
         label_of(str(view.get(SCHEMA_NAME, ""))),
         f"With {', '.join(label_of(name).lower() for name in own[:3])}" if properties else "",
         "" if value is ABSENT else str(value),
-        f"List of {entries}" if entries else "",
+        f"{types[shape.types[0]]} of {entries}" if entries else "",
         " or ".join(types.get(name, name) for name in shape.types) or "Anything (JSON)",
         str(view.get("format", "")),
     )
