@@ -156,8 +156,8 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     if not has_task:  # in the URL and the headers, and fields like the body's
         parameters: dict[str, Any] = {"properties": {}, "required": []}
         own = {str(path[0]) for path, _ in values_in(body) if len(path) == 1} - {"*"}
-        taken = own if own or dialect.is_object(body) else None
         with suppress(SpecError):  # a bad parameter does not block the body
+            taken = own if own or dialect.is_object(body) else None
             listed = _operations.parameters_of(root, taken, oddities, item, operation)
             parameters, _ = body_schema(root, listed, operation.pointer)
         if names := parameters["properties"]:

@@ -183,12 +183,11 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     schema |= {key: str(schema[key]) for key in _KEYS["texts"] if isinstance(schema.get(key), int | float)}
     if isinstance(items := schema.get("examples"), dict):
         schema["examples"] = [item.get("value") if isinstance(item, dict) else item for item in items.values()]
-    _repair_type(schema, report)
-    _repair_values(schema, report)
+    _repair_values(schema, _repair_type(schema, report), report)
     _repair_names(schema, report)
 
 
-def _repair_type(schema: dict[str, Any], report: Report) -> None:
+def _repair_type(schema: dict[str, Any], report: Report) -> list[Any]:
     if schema.get("type", "") is None:
         report("type", 'type is null; treated as the string "null"')
         schema["type"] = "null"
@@ -200,18 +199,17 @@ def _repair_type(schema: dict[str, Any], report: Report) -> None:
     elif isinstance(types, list) and (types == [] or len({str(name) for name in types}) < len(types)):
         report("type", "the list of types is empty or has duplicates")
         schema["type"] = list(dict.fromkeys(str(name) for name in types)) or list(_TYPES)
+    return [name for name in names if name in _TYPES and "type" in schema]
 
 
-def _repair_values(schema: dict[str, Any], report: Report) -> None:
+def _repair_values(schema: dict[str, Any], types: list[Any], report: Report) -> None:
     """Give the values of an enum or a const the type beside them, in branches too; those of a list are of its items."""
-    kinds = schema.get("type")
-    types = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if kind in _TYPES]
 
     def fits(value: Any) -> bool:
         return any(Draft202012Validator.TYPE_CHECKER.is_type(value, kind) for kind in types)
 
     for key in [key for key in ("anyOf", "oneOf") if types and isinstance(schema.get(key), list)]:
-        schema[key] = [{"type": kinds, **one} if isinstance(one, dict) and {"const", "enum"} & one.keys() else one
+        schema[key] = [{"type": schema["type"], **one} if isinstance(one, dict) and {"const", "enum"} & one.keys() else one
                        for one in schema[key]]  # fmt: skip
     for key in [key for key in ("const", "enum") if types and key in schema]:
         given = [schema[key]] if key == "const" else schema[key] if isinstance(schema[key], list) else []

@@ -12,8 +12,8 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Compound, Control
 from seedance_nb._form.labels import FieldStatus
-from seedance_nb._form.model.fields import Field, defined_names, entry_of, extra_of, start_of
-from seedance_nb._form.model.shape import shape_of
+from seedance_nb._form.model.fields import Field, entry_of, extra_of, start_of
+from seedance_nb._form.model.shape import properties_of, shape_of
 from seedance_nb._schema.validator import fits
 
 _OPEN_ITEMS = 3  # entries of longer lists are folded
@@ -217,7 +217,9 @@ class MapControl(Entries):
     fixed = True
 
     def _build(self) -> Any:
-        self._defined = defined_names(self.field)
+        shape = self.field.shape
+        more = [shape_of(schema, shape.defs).view for _, *both in shape.conditions for schema in both]
+        self._defined = {name for view in (shape.view, *more) for name in properties_of(view)}
         return self._frame("field", "sdn-map")
 
     def entry_field(self, name: str) -> Field:

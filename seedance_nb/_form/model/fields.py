@@ -165,12 +165,6 @@ def conditional_fields(field: Field, value: Any) -> tuple[Field, ...]:
     return tuple(fields.values())
 
 
-def defined_names(field: Field) -> set[str]:
-    schemas = [schema for _, then, other in field.shape.conditions for schema in (then, other)]
-    views = [field.shape.view, *(shape_of(schema, field.shape.defs).view for schema in schemas)]
-    return {name for view in views for name in properties_of(view)}
-
-
 def entry_of(field: Field, index: int) -> Field:
     first = field.shape.view.get("prefixItems", ())
     child = _inner(field, first[index] if index < len(first) else field.shape.view.get("items", {}))
