@@ -89,7 +89,7 @@ def classify(spec: Spec, answer: Answer) -> SendOutcome:
         why += f"; it returned the task id {hint[:200]}"
     elif answer.status in _LIKELY_REFUSED and not answer.header and (answer.page or not answer.doubts):
         why += f"; HTTP {answer.status} without a task id most likely means that it was refused and not charged"
-    return SendOutcome(outcome="unknown", why=why, task_id=hint, text=answer.text)
+    return SendOutcome(outcome="unknown", why=why, task_id=hint, text=answer.text, simulated=answer.simulated)
 
 
 def _reason(spec: Spec, answer: Answer) -> str:

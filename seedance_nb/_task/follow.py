@@ -226,7 +226,9 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     named = (str(task_id).strip() or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
         if row.simulated:
-            known = f"Your account at the simulator has {f'the task {mine}' if mine else 'no task'} for this request."
+            is_sure = mine or urlsplit(row.base_url).hostname not in LOOPBACK
+            doubt = "" if is_sure else ", unless the server's SEEDANCE_SIMULATOR is another folder"
+            known = f"Your account at the simulator has {f'the task {mine}' if mine else 'no task'} for this request{doubt}."
         elif flow.balance is None or row.balance is None or (now := await flow.balance()) is None:
             known = f"{row.provider} has no call that lists tasks, and the account balance before and after is unknown."
         else:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from support.provider import Provider
+from support.waiting import serving
 
 import seedance_nb as sd
 from seedance_nb.__main__ import main
+from seedance_nb._task import send
 
 MODEL = "crun/seedance-1.0-pro-t2v"
 FAST = 1000
@@ -153,6 +155,30 @@ def test_a_prompt_loses_an_answer_or_a_request_as_the_notebook_has_it(accepted: 
         assert len(found) == count
         settled = task.resolve(*found, taken=None if found else False)
         assert settled.wait().simulated if found else settled.state == "not sent"
+
+
+def test_a_served_simulator_is_an_account_to_look_at_too(
+    accepted: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(SEEDANCE_SIMULATOR=str(tmp_path / "simulator")) as url:
+        session = sd.Session(api_key="any-key-1", base_url=url)
+        pages = {"lost": "has the task", "500": "has no task for this request, unless the server's SEEDANCE_SIMULATOR"}
+        for word, said in pages.items():
+            task = session.submit(MODEL, prompt=f"A fox simulate:{word}", budget=1000, preflight=False, **FIELDS)
+            assert outcome(task.wait) == "UnknownOutcome"
+            assert (task.row.simulated, task.row.charged, task.cost) == (True, "not charged", "simulated (free)")
+            with pytest.raises(sd.UnknownOutcome, match=said):
+                task.resolve()
+        lost = session.task(session.tasks(find="lost")[0])
+        monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / "another"))
+        with pytest.raises(sd.UnknownOutcome, match="unless the server's SEEDANCE_SIMULATOR is another folder"):
+            lost.resolve()
+        assert lost.resolve(*accepted()).wait().simulated
+        monkeypatch.setattr(send, "LOOPBACK", ())
+        for words in ("A hen simulate:lost", "A hen"):
+            task = session.submit(MODEL, prompt=words, budget=1000, preflight=False, **FIELDS)
+            outcome(task.wait)
+            assert (task.row.simulated, task.row.charged != "not charged") == (False, True), "another computer may lie"
 
 
 def test_a_lost_answer_is_settled_in_a_terminal_too(
