@@ -15,7 +15,7 @@ from typing import Any
 
 from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
-from seedance_nb._base.html import Html, piece, table_html, table_text
+from seedance_nb._base.html import piece, table_html, table_text
 from seedance_nb._base.values import ABSENT, read_json, set_at, shorten, to_path
 from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec
@@ -26,10 +26,10 @@ from seedance_nb._notebook.compare import SETTINGS, request_for
 from seedance_nb._notebook.results import ShownBatch, cell_text
 from seedance_nb._session.batch import Batch, Item, Result, Run, attempt, destination, item_of
 from seedance_nb._session.session import Session
-from seedance_nb._task.display.player import View, download_html, pending_html, player_html, source_of
+from seedance_nb._task.display.player import View, download_html, player_html, source_of
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import LAST_FRAME, file_lock, lock_for, read_extras, video_path
+from seedance_nb._task.files import LAST_FRAME, file_lock, lock_for, read_extras
 from seedance_nb._task.task import Task, state_text
 from seedance_nb._web.client import fetch_small
 from seedance_nb._web.regular_files import sha256
@@ -201,17 +201,6 @@ class Storyboard(ShownBatch):
         labels = {**request.labels, "shot": f"{at + 1}. {shorten(str(shot.get('prompt', '')))}"}
         fixed: Any = {"title": f"Shot {at + 1}", "take": shot.get("take", 1), "unsupported": request.unsupported}
         return item_of(spec, request.fields | own, labels=labels, **fixed, **destination(self._session, spec))
-
-    def _output(self, *, pending: bool = False) -> View:
-        shots, first = super()._output(pending=pending), self.tasks[0]
-        if pending and isinstance(first, Task):
-            later = video_path(self._session.outputs, first.row).with_suffix(".film.mp4")
-            return replace(shots, html=pending_html(later.name, source_of(later)) + shots.html)
-        if not all(isinstance(one, Video) for one in self.results):
-            return shots
-        film = attempt(self.film)
-        html = film.html if isinstance(film, View) else Html('<div role="alert">{}</div>').format(film)
-        return replace(shots, html=html + shots.html)
 
 
 def _chain_fault(before: Item, item: Item) -> str:

@@ -552,12 +552,6 @@ def test_a_shot_that_does_not_exist_is_not_replaced(filmed: Storyboard) -> None:
     assert filmed.replace(-1, prompt="x").shots[1]["prompt"] == "x"
 
 
-def test_a_page_that_was_reloaded_names_the_film_before_it_is_there(filmed: Storyboard) -> None:
-    assert ".film.mp4" in str(filmed._output(pending=True).html)
-    done = str(filmed._output().html)
-    assert done.index(".film.mp4") < done.index("1. &quot;A fox wakes")
-
-
 def test_shots_that_are_no_shots_are_refused() -> None:
     for shots in ("A fox", [], ["A fox"], {"prompt": "A fox"}):
         with pytest.raises(sd.InvalidInput, match="must be a list of dicts"):
