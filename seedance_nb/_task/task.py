@@ -329,7 +329,7 @@ def cells_of(row: Row, prompt: str) -> list[str]:
 
 
 @typed_class
-class Tasks(Sequence[Row]):
+class Tasks(list[Row]):
     """Rows of the ledger as a table, unresolved ones first, then newest first. `sd.tasks` returns it.
 
     >>> session = sd.Session(queue_s=0, run_s=0)
@@ -342,22 +342,16 @@ class Tasks(Sequence[Row]):
 
     def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str, count: int = 0) -> None:
         self._pairs = sorted(zip(rows, prompts, strict=True), key=lambda pair: not pair[0].is_unresolved)
-        self._rows = [row for row, _ in self._pairs]
+        super().__init__(row for row, _ in self._pairs)
         more = f"Showing {len(rows):,} of {count:,} tasks; sd.tasks({count}) shows all. " if len(rows) < count else ""
         self._note = f"{more}Ledger: {where}"
         self._lead = "" if rows else "No tasks."
-        if unclear := [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]:
+        if unclear := [row for row in self if row.is_unresolved and row.state is State.UNKNOWN]:
             several = f"{len(unclear):,} requests have unknown outcomes"
             number = "1 request has an unknown outcome" if len(unclear) == 1 else several
             is_free = all(row.simulated for row in unclear)
             risk = " (simulated, nothing was charged)" if is_free else " and may have been charged"
             self._lead = f"{number}{risk}: sd.task({unclear[0].name!r}).resolve() shows what to do"
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._rows[index]
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
     def to_pandas(self) -> Any:
         """The tasks as a pandas DataFrame, with local times and with costs as numbers. *pure*. Raises: SeedanceError without pandas."""
