@@ -30,12 +30,6 @@ class Html(Markup):
         text = html.escape(str(s))  # a notebook that contains half of a surrogate pair cannot be saved
         return str.__new__(cls, text if text.isascii() else _SURROGATE.sub("\ufffd", text))
 
-    def format(self, *parts: Any, **named: Any) -> Self:
-        """The HTML with escaped texts in its placeholders. *pure*; twice as fast as markupsafe's own, which counts at every keystroke."""
-        texts = [part if isinstance(part, Html | int | float) else self.escape(part) for part in parts]
-        by_name = {name: self.escape(part) for name, part in named.items()}
-        return str.__new__(type(self), str.format(self, *texts, **by_name))
-
     def each(self, texts: Iterable[object]) -> Self:
         return type(self)().join(self.format(text) for text in texts)
 

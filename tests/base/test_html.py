@@ -175,13 +175,6 @@ def film(word: str) -> Any:
         return story.film(f"{name(word)}.mp4").html
 
 
-def shots(word: str) -> Any:
-    def broken() -> None:
-        raise ValueError(word)
-
-    return [board(word)._output(pending=True).html, board(word, film=broken)._output().html]
-
-
 def report(word: str) -> Report:
     outcomes: Any = ("fits", "breaks", "unchecked")
     return Report(findings=tuple(full(Finding, word, outcome=outcome) for outcome in outcomes))
@@ -230,7 +223,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     ],
     "_notebook/results:_output": lambda w: batch(w)._output(pending=True).html,
     "_notebook/results:grid": lambda w: batch(w).grid("used", w).html,
-    "_notebook/storyboard:_output": shots,
     "_notebook/storyboard:film": film,
     "_notebook/storyboard:plan": lambda w: board(w).plan().html,
     "_task/task:_still_html": lambda w: [task_module._still_html(row(w, file=f"/{name(w)}"), still) for still in (b"x", b"")],
