@@ -206,11 +206,9 @@ def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Pr
         name, paths = problem.field.replace("_", "").lower(), [path for path, _ in named_fields(spec)]
         alike = [path for path in paths if str(path[-1]).replace("_", "").lower() == name]
         if alike and at not in alike:  # that is another branch's
-            parents = " or ".join(
-                dict.fromkeys(f"in {path[-2]!r}" if path[1:] else "at the top level" for path in alike)
-            )
-            is_same = alike[0][-1] == problem.field
-            message = f"unknown field here; {f'it belongs {parents}' if is_same else f'did you mean {alike[0][-1]!r}?'}"
+            places = dict.fromkeys(f"in {path[-2]!r}" if path[1:] else "at the top level" for path in alike)
+            there, is_same = f"it belongs {' or '.join(places)}", alike[0][-1] == problem.field
+            message = f"unknown field here; {there if is_same else f'did you mean {alike[0][-1]!r}?'}"
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
     origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
     return replace(problem, message=message, value=value, quote=quote, origin=origin if quote else "")

@@ -116,7 +116,7 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
             raise root.error("neither an OpenAPI document nor a JSON Schema")
         body, found = body_schema(root, root.value, "")
         return _spec_of(root, **with_limits(with_roles(body, {}, root.file), found), content_type="application/json")
-    version = root.text("openapi")
+    version = str(root.value["openapi"])
     if not version.startswith(("3.0", "3.1", "3.2")):
         raise root.error(f"OpenAPI {version} is not supported, only 2.0 and 3.0 to 3.2", "openapi")
     operations = _operations.operations_of(root)
@@ -154,15 +154,13 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     inputs = tuple(name for name, child in body.get("properties", {}).items() if find(child, "/x-inputs") is True)[:1]
     has_task, env, calls = "x-task" in root.value, root.value.get("x-env", {}), root.table("x-calls", optional=True)
     if not has_task:  # in the URL and the headers, and fields like the body's
-        parameters: dict[str, Any] = {"properties": {}, "required": []}
         own = {str(path[0]) for path, _ in values_in(body) if len(path) == 1} - {"*"}
         with suppress(SpecError):  # a bad parameter does not block the body
             taken = own if own or dialect.is_object(body) else None
             listed = _operations.parameters_of(root, taken, oddities, item, operation)
             parameters, _ = body_schema(root, listed, operation.pointer)
-        if names := parameters["properties"]:
-            required = [*parameters["required"], *body.get("required", ())]
-            body |= {"properties": names | body.get("properties", {}), "required": required}
+            names, required = parameters["properties"], [*parameters["required"], *body.get("required", ())]
+            body |= {"properties": names | body.get("properties", {}), "required": required} if names else {}
             is_closed = dialect.DEFINED_NAMES in body or "requestBody" not in operation.value
             body |= {dialect.DEFINED_NAMES: [*names, *body.get(dialect.DEFINED_NAMES, ())]} if is_closed else {}
             every = [body]

@@ -16,7 +16,7 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _MOST_HOPS, _MOST_LISTED, _LONGEST = 20, 12, 2_000
 _COLLECTIONS = {"multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False)}
 _PLACES = ("path", "query", "header", "cookie")
-_NO_PARAMETERS = ("accept", "content-type", "authorization")  # headers that the request has anyway
+_NO_PARAMETERS = {("header", name) for name in ("accept", "content-type", "authorization")}  # sent anyway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,18 +83,16 @@ def parameters_of(root: Table, taken: set[str] | None, oddities: list[Oddity], *
     fields, required = dict[str, Any](), list[str]()
     every = {(one["in"], one["name"]): one for table in tables for one in _parameters(root.value, table.value)}
     for (place, name), one in every.items():
-        if place in ("body", "formData") or (place == "header" and name.lower() in _NO_PARAMETERS):
-            continue
-        if taken is None or place not in _PLACES:
-            why = f"parameters in {place} are not read" if place not in _PLACES else "the body is not an object"
-            message = f"the parameter {name} is not in the form, because {why}"
-            oddities.append(Oddity(pointer=f"{tables[-1].pointer}/parameters", message=message))
-        else:
-            key = name
+        key, has_place = name, place in _PLACES and (place, name.lower()) not in _NO_PARAMETERS
+        if has_place and taken is not None:
             while key in fields or key in taken:
                 key = f"{place}_{key}"
             fields[key] = {"description": one.get("description", ""), **_parameter_schema(one), "x-name": name}
             required += [key] * bool(one.get("required"))
+        elif has_place or place == "querystring":
+            why = "the body is not an object" if has_place else f"parameters in {place} are not read"
+            message = f"the parameter {name} is not in the form, because {why}"
+            oddities.append(Oddity(pointer=f"{tables[-1].pointer}/parameters", message=message))
     return {"type": "object", "properties": fields, "required": required}
 
 
@@ -138,10 +136,14 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
 
     paths = {path: {method: one | body(item, one) if method in METHODS else one for method, one in item.items()}
              for path, item in document.get("paths", {}).items()}  # fmt: skip
-    server = f"{(document.get('schemes') or ['https'])[0]}://{document.get('host')}{document.get('basePath', '')}"
-    components = {"securitySchemes": document.get("securityDefinitions", {})}
-    servers = [{"url": server}] * ("host" in document)
-    return {**document, "openapi": "3.0.0", "servers": servers, "paths": paths, "components": components}
+    scheme = max(document.get("schemes") or ["https"], key="https".__eq__)
+    servers = [{"url": f"{scheme}://{document.get('host')}{document.get('basePath', '')}"}] * ("host" in document)
+    schemas, key = (document.get("definitions") or {}).items(), "/x-ms-discriminator-value"
+    values = {str(find(one, key)): f"#/definitions/{name}" for name, one in schemas if find(one, key) is not ABSENT}
+    defs = {name: one | {"discriminator": {"propertyName": tag, "mapping": values}}
+            if isinstance(tag := find(one, "/discriminator"), str) else one for name, one in schemas}  # fmt: skip
+    new = {"openapi": "3.0.0", "servers": servers, "paths": paths, "definitions": defs}
+    return {**document, **new, "components": {"securitySchemes": document.get("securityDefinitions", {})}}
 
 
 def _operation(root: Table, path: str, method: str, operation: dict[str, Any]) -> Operation:
@@ -198,9 +200,7 @@ def server_of(root: Table, *, is_sent: bool) -> str:
     url = find(root.value, "/servers/0/url")
     if is_sent and url is not ABSENT and not (isinstance(url, str) and url.startswith("https://")):
         raise SpecError("a server must be an https URL", file=root.file, pointer="/servers/0/url")
-    if not isinstance(url, str):
-        return ""
-    variables = find(root.value, "/servers/0/variables")
+    url, variables = url if isinstance(url, str) else "", find(root.value, "/servers/0/variables")
     items = variables.items() if isinstance(variables, dict) and len(url) <= _LONGEST else ()
     # Once, and short ones only: a default that names other variables could grow without end.
     short = {name: text for name, one in items if len(text := str(find(one, "/default"))) <= _LONGEST}

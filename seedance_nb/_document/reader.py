@@ -104,6 +104,9 @@ def _with_files(document: dict[str, Any], path: Path) -> dict[str, Any]:
                 files[key] = joined(_value_of(target)[0], key)
             if key in (path.name, *files):
                 value = value | {"$ref": f"#{to_pointer(('x-files', key)) if key != path.name else ''}{fragment}"}
+            else:
+                missing = f"is no file there, or one of more than {_MOST_FILES}"
+                value = value | {"x-unread": missing if target.is_relative_to(folder) else "is outside the folder"}
         items = value.items()
         return {key: joined(item, name) if item and isinstance(item, dict | list) else item for key, item in items}
 

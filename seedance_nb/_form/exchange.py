@@ -175,11 +175,9 @@ def _body_options(spec: Spec, body: Any) -> Iterator[str]:
         for name, value in body.items():
             for one in map(plain, value if isinstance(value, list) else [value]):
                 is_file = kind == FORMS[0] and name in files and not re.match("https?://|data:", one)
-                text = (
-                    "@" + (json.dumps(one, ensure_ascii=False) if re.search('[,;"]', one) else one) if is_file else one
-                )
+                text = json.dumps(one, ensure_ascii=False) if is_file and re.search('[,;"]', one) else one
                 option = "--data-urlencode" if kind == FORMS[1] else "--form" if is_file else "--form-string"
-                yield f"{option} {_quoted(f'{name}={text}')}"
+                yield f"{option} {_quoted(f'{name}=' + '@' * is_file + text)}"
     elif kind:
         raise ValueError(f"a body of {kind} cannot be written here: only JSON, forms and text")
 

@@ -76,9 +76,8 @@ def _contains(validator: Any, part: Any, value: Any, schema: Any) -> Errors:
 def _property_names(validator: Any, names: Any, value: Any, _: Any) -> Errors:
     for name in value if isinstance(value, dict) else ():
         for error in validator.descend(name, names):
-            unsure = error.validator == UNCHECKED
             words = words_for(str(error.validator), name, error.validator_value, {}, error.message)
-            rule = UNCHECKED if unsure else "propertyNames"
+            rule = UNCHECKED if error.validator == UNCHECKED else "propertyNames"
             yield ValidationError(f"its name {words}", validator=rule, path=[name], instance=name)
 
 

@@ -225,7 +225,7 @@ class Normaliser:
             choices = [*({"$ref": heir} for heir in heirs), *[alone] * is_choice]
             return self._without_ref({**siblings, "discriminator": tag, "oneOf": choices}, pointer, refs, role)
         extra = dialect.constraints_of(siblings)
-        target = self._target(schema["$ref"], pointer, refs, "part" if extra and role != "loose" else role)
+        target = self._target(schema, pointer, refs, "part" if extra and role != "loose" else role)
         if isinstance(target, bool):
             target = {} if target else {"not": {}}
         if not extra:
@@ -240,13 +240,17 @@ class Normaliser:
         annotations = {key: value for key, value in target.items() if key in dialect.ANNOTATIONS}
         return {**annotations, **rest, "allOf": [target, *rest.get("allOf", ())]}
 
-    def _target(self, ref: Any, pointer: str, refs: Refs, role: Role) -> Any:
-        if not isinstance(ref, str):
+    def _target(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
+        if not isinstance(ref := schema["$ref"], str):
             raise self._error(f"a $ref must be text, not {ref!r}", pointer)
         target_pointer, target = self._references.find(ref, pointer)
+        if target is ABSENT and re.match("#(?!/x-files/)", ref):
+            raise self._error(f"$ref {ref!r} does not exist", pointer)
         if target is ABSENT:
-            outside = "points outside the document, which is not supported"
-            raise self._error(f"$ref {ref!r} {'does not exist' if ref.startswith('#') else outside}", pointer)
+            why = "is a URL, which is never read" if ":" in ref else "is another document, read only if this is a file"
+            why = "does not exist" if ref[:1] == "#" else schema.get("x-unread", why)
+            self._report(pointer, f"$ref {ref!r} {why}; any value is allowed here")
+            return {"unevaluatedProperties": True}
         key = (target_pointer, role)
         name = target_pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         if key in refs or self.nodes > SHARED_FROM or len(refs) > _SHARED_BELOW:

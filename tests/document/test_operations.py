@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from support.schemas import api
 
 import seedance_nb as sd
@@ -214,8 +215,6 @@ def test_the_dialect_of_a_document_decides_what_is_beside_a_reference() -> None:
 
 
 def test_a_file_with_several_operations_is_read_by_its_path(tmp_path: Path) -> None:
-    import yaml
-
     file = tmp_path / "many.yaml"
     file.write_text(yaml.safe_dump(document()), encoding="utf-8")
     made = sd.spec(file, operation="create")
@@ -246,6 +245,82 @@ def test_references_to_files_beside_a_file_are_followed_within_its_folder(tmp_pa
     assert [operation.path for operation in sd.spec(str(main)).operations] == ["/a", "/b"]
     with pytest.raises(sd.SpecError, match="no operation"):
         sd.spec(main.read_text())
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Path:
+    """A folder with a file beside the document, one above it, and a link to that one."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "here.yaml").write_text("a: {type: integer}\n")
+    (tmp_path / "above.yaml").write_text("a: {type: integer}\n")
+    (folder / "link.yaml").symlink_to(tmp_path / "above.yaml")
+    return folder / "main.yaml"
+
+
+UNREAD = {  # what is not read, and why: from a file, and from its text alone
+    "https://example.com/a.yaml#/a": ("is a URL, which is never read", "is a URL, which is never read"),
+    "file:///etc/hostname": ("is a URL, which is never read", "is a URL, which is never read"),
+    "gone.yaml#/a": ("is no file there", "is another document"),
+    "../above.yaml#/a": ("is outside the folder", "is another document"),
+    "link.yaml#/a": ("is outside the folder", "is another document"),
+    "here.yaml#/b": ("does not exist", "is another document"),
+}
+
+
+@pytest.mark.parametrize("ref", UNREAD)
+@pytest.mark.parametrize("place", ["a field", "an entry", "a part"])
+def test_what_another_document_says_of_a_field_does_not_block_the_others(ref: str, place: str, parts: Path) -> None:
+    other: dict[str, Any] = {"$ref": ref}
+    own = {"type": "object", "properties": {"m": {"type": "integer"}}}
+    other = {"a field": other, "an entry": {"type": "array", "items": other}, "a part": {"allOf": [other, own]}}[place]
+    page = api(
+        "3.1.0", {"type": "object", "properties": {"n": {"type": "integer"}, "o": other, "h": {"$ref": "here.yaml#/a"}}}
+    )
+    parts.write_text(yaml.safe_dump(page, sort_keys=False))
+    sources: tuple[str | Path, ...] = (parts, parts.read_text())
+    value = {"a field": {"x": [1]}, "an entry": [1, {"x": 1}], "a part": {"x": 1, "m": 2}}[place]
+    for source, why in zip(sources, UNREAD[ref], strict=True):
+        made = sd.spec(source)
+        (found,) = [odd for odd in made.oddities if odd.pointer.partition("/properties/o")[1]]
+        assert why in found.message
+        assert found.message.endswith("any value is allowed here")
+        form = sd.form(made)
+        form.values = {"n": 1, "o": value, "h": 3}
+        assert form.problems == ()
+        wrong = check(made, {"n": "1", "o": value, "h": "3"})
+        assert [problem.path for problem in wrong] == (["/n", "/h"] if source == parts else ["/n"])
+
+
+def test_the_discriminator_of_swagger_2_chooses_what_is_built_from_its_base() -> None:
+    document = copy.deepcopy(SWAGGER)
+    pet = document["definitions"]["Pet"]
+    pet |= {"discriminator": "kind", "required": ["kind"]}
+    pet["properties"]["kind"] = {"type": "string"}
+    for name, field, more in (("Dog", "bark", {}), ("Cat", "meow", {"x-ms-discriminator-value": "kitty"})):
+        own = {"type": "object", "required": [field], "properties": {field: {"type": "string"}}}
+        document["definitions"][name] = {"allOf": [{"$ref": "#/definitions/Pet"}, own], **more}
+    made = sd.spec(document, operation="add")
+    for values, paths in (
+        ({"kind": "Dog"}, ["/bark"]), ({"kind": "Dog", "bark": "x"}, []), ({"kind": "kitty"}, ["/meow"]), ({"kind": "Fox"}, ["/kind"]), ({}, ["/kind"]),
+    ):  # fmt: skip
+        assert [problem.path for problem in check(made, values)] == paths
+    form = sd.form(made)
+    form.values = {"kind": "kitty", "meow": "x"}
+    assert form.problems == ()
+
+
+def test_https_is_taken_of_several_schemes_and_a_version_may_be_a_number() -> None:
+    for schemes, server in (
+        (["http", "https"], "https"),
+        (["http"], "http"),
+        ([], "https"),
+        (["wss", "https", "http"], "https"),
+    ):
+        assert sd.spec(SWAGGER | {"schemes": schemes}, operation="add").server == f"{server}://api.example.com/v1"
+    assert sd.spec(document() | {"openapi": 3.1}, operation="create").path == "/videos"
+    with pytest.raises(sd.SpecError, match=r"OpenAPI 4\.0 is not supported"):
+        sd.spec(document() | {"openapi": 4.0})
 
 
 def test_a_request_of_parameters_alone_is_a_form_where_no_request_has_a_body() -> None:
