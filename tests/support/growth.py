@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -96,13 +97,22 @@ def modules() -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
+@functools.cache
+def _sources() -> str:
+    return "".join(map(inspect.getsource, modules()))
+
+
 def patterns_of(module: ModuleType) -> dict[str, Pattern]:
     """Every regular expression of a module by its place: those in its variables, and those that its functions write out."""
     source = inspect.getsource(module)
     found: dict[str, Pattern] = {}
     for name, value in vars(module).items():
+        keys = [*value] if isinstance(value, dict) else []
         for number, pattern in enumerate(_patterns_in(value)):
-            used = re.findall(rf"\b{name}\.(\w+)\(", source) or re.findall(r"\bpattern\.(\w+)\(", source)
+            used = re.findall(rf"\b{name}\.(\w+)\(", source)
+            if len(keys) > number and value[keys[number]] is pattern:  # one of a table, which other modules use too
+                used += re.findall(rf"\b{name}\[\"{keys[number]}\"\]\.(\w+)\(", _sources())
+            used = used or re.findall(r"\bpattern\.(\w+)\(", source)
             for method in _METHODS.intersection(used) or {"sub"}:
                 found[f"{module.__name__}:{name}[{number}].{method}"] = (pattern, method)
     tree = ast.parse(source)
