@@ -15,8 +15,9 @@ READ_ONLY = "x-read-only"  # the names of an object's `readOnly` fields, which o
 SCHEMA_NAME = "x-from"  # the name of a schema in the source: `Cat` for `#/components/schemas/Cat`
 # What a schema describes: a whole value, one of several branches, a part of it, or something that may be negated.
 Role = Literal["own", "branch", "part", "loose"]
-_KEYS: dict[str, list[str]] = packaged_table(__file__)
+_KEYS: dict[str, Any] = packaged_table(__file__)
 ANNOTATIONS = set(_KEYS.pop("annotations"))
+_TYPES: dict[str, str] = _KEYS.pop("types")
 KEYWORDS = frozenset(name for names in _KEYS.values() for name in names)  # all that are supported
 LISTS, MAPS, ONES = _KEYS["lists"], _KEYS["maps"], _KEYS["ones"]
 PLAIN = {"uniqueItems", *_KEYS["values"], *_KEYS["numbers"]}  # they do not change what the keywords beside them mean
@@ -24,7 +25,6 @@ FILE = re.compile(
     "(image|video|audio|font)/|application/(octet-stream|pdf|zip)"
 )  # media types of files that are no text
 _REQUIRED_ALONE = {"required", "title", "description"}
-_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 _LONGEST = 20  # digits of a limit
 _NOT_NULL = KEYWORDS - {"default", "const", "example", "type"}
 Report = Callable[[str, str], None]  # of the name of a keyword, "" for the schema itself, and a message about it
@@ -180,26 +180,26 @@ def repair(schema: dict[str, Any], report: Report) -> None:
         if is_number(value) if kind else isinstance(value, bool):
             report(key, f'{key} is the string "{strings[key]}"; treated as {kind}{json_text(value)}')
             schema[key] = value
-    schema |= {key: str(schema[key]) for key in _KEYS["texts"] if isinstance(schema.get(key), int | float)}
+    schema |= {key: json_text(schema[key]) for key in _KEYS["texts"] if not isinstance(schema.get(key, ""), str)}
     if isinstance(items := schema.get("examples"), dict):
         schema["examples"] = [item.get("value") if isinstance(item, dict) else item for item in items.values()]
     _repair_values(schema, _repair_type(schema, report), report)
     _repair_names(schema, report)
 
 
-def _repair_type(schema: dict[str, Any], report: Report) -> list[Any]:
-    if schema.get("type", "") is None:
-        report("type", 'type is null; treated as the string "null"')
-        schema["type"] = "null"
-    types = schema.get("type")
-    names = types if isinstance(types, list) else [types]
-    if unknown := [name for name in names if isinstance(name, str) and name not in _TYPES]:
+def _repair_type(schema: dict[str, Any], report: Report) -> list[str]:
+    given = schema.get("type", [])
+    texts = [str(name).lower() for name in (given if isinstance(given, list) else [given])]
+    names = [*dict.fromkeys(_TYPES.get(text, text) for text in texts)]
+    if unknown := [name for name in names or texts if name not in _TYPES.values()]:
         report("type", f"{unknown[0]!r} is not a JSON Schema type; types are not checked here")
         schema |= {"format": "binary"} if schema.pop("type") == "file" else {}  # as Swagger 2.0 called it
-    elif isinstance(types, list) and (types == [] or len({str(name) for name in types}) < len(types)):
-        report("type", "the list of types is empty or has duplicates")
-        schema["type"] = list(dict.fromkeys(str(name) for name in types)) or list(_TYPES)
-    return [name for name in names if name in _TYPES and "type" in schema]
+        return []
+    meant = names if isinstance(given, list) else names[0]
+    if meant != given:
+        report("type", f"type is {shorten(given)}; treated as {shorten(meant)}")
+        schema["type"] = meant
+    return names
 
 
 def _repair_values(schema: dict[str, Any], types: list[Any], report: Report) -> None:
@@ -243,8 +243,8 @@ def _repair_names(schema: dict[str, Any], report: Report) -> None:
         report("properties", f"the property {name!r} has leading or trailing spaces; treated as {new!r}")
     if renamed:
         schema["properties"] = {renamed.get(name, name): child for name, child in names.items()}
-    if isinstance(required, bool):
-        report("required", "required is a boolean, but must be an object's list of property names; ignored")
+    if isinstance(required, bool | str):
+        report("required", f"required is {shorten(required)}, but must be an object's list of property names; ignored")
         del schema["required"]
     elif isinstance(required, list) and all(isinstance(name, str) for name in required):
         schema["required"] = list(dict.fromkeys(renamed.get(name, name) for name in required))

@@ -30,11 +30,17 @@ ODD: dict[str, tuple[dict[str, Any], str, str, Any, Any]] = {
     "an empty oneOf": (one({"type": "string", "oneOf": []}), "/properties/a/oneOf", "oneOf is empty", {"a": "x"}, {"a": 5}),
     "an empty enum": (one({"type": "string", "enum": []}), "/properties/a/enum", "enum is empty", {"a": "x"}, {"a": 5}),
     "a required name that is missing": (one({"type": "string"}, required=["a", "gone"]), "/required", "'gone' is required", {"a": "x"}, {}),
-    "required as a flag": (one({"type": "string", "required": True}), "/properties/a/required", "required is a boolean", {}, {"a": 5}),
+    "required as a flag": (one({"type": "string", "required": True}), "/properties/a/required", "required is true, but", {}, {"a": 5}),
+    "required as text": (one({"type": "string", "required": "true"}), "/properties/a/required", 'required is "true", but', {}, {"a": 5}),
     "nullable without a type": (api("3.0.0", one({"nullable": True, "allOf": [{"minimum": 1}, {"maximum": 3}]})), "/nullable",
                                 "nullable is set without a type", {"a": None}, {"a": 0}),
     "a type that is none": (one({"type": "file"}), "/properties/a/type", "'file' is not a JSON Schema type", {"a": 5}, None),
-    "null without quotes": (one({"type": None}), "/properties/a/type", 'treated as the string "null"', {"a": None}, {"a": 1}),
+    "null without quotes": (one({"type": None}), "/properties/a/type", 'type is null; treated as "null"', {"a": None}, {"a": 1}),
+    "null without quotes in a list": (one({"type": ["string", None]}), "/properties/a/type", 'treated as ["string", "null"]', {"a": None}, {"a": 1}),
+    "a type twice": (one({"type": ["string", "string"]}), "/properties/a/type", 'treated as ["string"]', {"a": "x"}, {"a": 1}),
+    "a type of Python": (one({"type": "int"}), "/properties/a/type", 'type is "int"; treated as "integer"', {"a": 1}, {"a": "1"}),
+    "a type in capitals": (one({"type": "String"}), "/properties/a/type", 'treated as "string"', {"a": "1"}, {"a": 1}),
+    "a flag as text": (one({"additionalProperties": "false"}), "/properties/a/additionalProperties", "treated as false", {"a": {}}, {"a": {"x": 1}}),
     "a number as text": (one({"type": "integer", "minimum": "2"}), "/properties/a/minimum", "treated as the number 2", {"a": 2}, {"a": 1}),
     "a limit without a value": (one({"type": "string", "maxLength": None}), "/properties/a/maxLength", "maxLength is null", {"a": "x"}, {"a": 5}),
     "a limit beside a reference in 3.0": (
@@ -118,6 +124,12 @@ def test_a_key_that_is_called_bearer_travels_as_one() -> None:
     auth = sd.spec(BEARER).auth
     assert auth is not None
     assert (auth.header, auth.prefix) == ("Authorization", "Bearer ")
+
+
+def test_a_title_and_a_description_that_are_no_texts_are_shown_as_json() -> None:
+    made = sd.spec(one({"title": 5, "description": {"en": "A fox"}}))
+    assert made.body["properties"]["a"] == {"title": "5", "description": '{"en":"A fox"}'}
+    assert made.oddities == ()
 
 
 def test_what_one_component_has_is_reported_once_however_often_it_is_used() -> None:
