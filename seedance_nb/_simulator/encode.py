@@ -25,7 +25,6 @@ from seedance_nb._base.values import packaged_table
 FPS, _RATE = 24, 48_000
 _LOOK = packaged_table(__file__, "look")
 _PALETTES, _FONTS = _LOOK["palettes"], _LOOK["fonts"]
-Box = tuple[int, int, int, int]  # left, top, right and bottom in px
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
 _WORDS = re.compile(rf"[{_CJK}][,.!?:;)、。，．！？：；）」』】》]*| +|[^ {_CJK}]+")  # no line begins with a full stop
 _LINE, _MOST_TILES, _MOST_PX = 1.22, 12, 40_000_000
@@ -63,10 +62,8 @@ def render(job: Job) -> None:
             video.thread_type = "AUTO"
             video.width, video.height, video.pix_fmt = job.width, job.height, "yuv420p"
             audio: Any = out.add_stream("aac", rate=_RATE, layout="mono") if job.audio else None
-            frame: Any = None
-            for number, (image, box) in enumerate(frames(job)):
-                piece: Any = av.VideoFrame.from_image(image.crop(box)).reformat(format="yuv420p")  # type: ignore[no-untyped-call]
-                frame = _patched(frame, piece, box) if number else piece
+            for number, image in enumerate(frames(job)):
+                frame: Any = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
                 frame.pts, frame.time_base = number, Fraction(1, FPS)
                 out.mux(video.encode(frame))
             if job.last_frame:
@@ -83,19 +80,6 @@ def render(job: Job) -> None:
         part.unlink(missing_ok=True)
 
 
-def _patched(frame: Any, piece: Any, box: Box) -> Any:
-    """The frame with a part of it replaced: converting all of it would take longer than encoding it."""
-    frame.make_writable()
-    for number, (whole, part) in enumerate(zip(frame.planes, piece.planes, strict=True)):
-        # The colour planes have half as many rows and columns.
-        left, top, right, bottom = (edge // (2 if number else 1) for edge in box)
-        target, source = memoryview(whole), memoryview(part)
-        for row in range(bottom - top):
-            at, wide = (top + row) * whole.line_size + left, right - left
-            target[at : at + wide] = source[row * part.line_size :][:wide]
-    return frame
-
-
 def seed(prompt: str) -> bytes:
     return hashlib.shake_256(prompt.encode("utf-8", "surrogatepass")).digest(8)
 
@@ -107,8 +91,8 @@ def tune(prompt: str, seconds: int) -> "array[int]":
     return array("h", (round(3000 * math.sin(turn * n) ** 2 * math.sin(tone * n)) for n in range(_RATE))) * seconds
 
 
-def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
-    """The image of each frame, drawn over the one before, and the box in which they differ, with even edges. *reads files*."""
+def frames(job: Job) -> Iterator[Image.Image]:
+    """The image of each frame, drawn over the one before. *reads files*."""
     dark, light, accent = _PALETTES[(seed(job.prompt)[0] + job.seed) % len(_PALETTES)]
     canvas = _Canvas(ImageOps.colorize(Image.linear_gradient("L").resize((job.width, job.height)), dark, light))
     image, pen, margin, small = canvas.image, canvas.pen, canvas.margin, canvas.small
@@ -117,9 +101,8 @@ def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
     name = fit(clean(job.model, 90), small, right - badge - 2 * canvas.unit)
     canvas.text(right - width(name, small), margin + small * 1.46, name)
     # From the bottom up: the progress, the format, the settings, the references; the prompt has the rest.
-    bottom, high = (job.height - margin) // 2 * 2, round(small * 0.9) * 2
-    moving = (margin // 2 * 2, bottom - high, right // 2 * 2, bottom)
-    pen.rectangle((moving[0], bottom - small // 3, moving[2] - 1, bottom - 1), dark)
+    bottom, high = job.height - margin, round(small * 1.8)
+    pen.rectangle((margin, bottom - small // 3, right - 1, bottom - 1), dark)
     count = f" · references: {len(job.references)}" if job.references else ""
     settings = " · ".join(f"{clean(name, 40)}\u00a0{clean(value, 40)}" for name, value in job.settings)
     facts = f"{job.width} x {job.height} · {job.seconds} s · {'with' if job.audio else 'no'} sound{count}"
@@ -131,13 +114,13 @@ def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
     canvas.prompt(clean(job.prompt, 1200), first + round(5 * canvas.unit), last - round(4 * canvas.unit))
     pen.rectangle((margin, margin, badge, first), accent)
     canvas.text(margin + small, margin + small * 1.46, "SIMULATED", fill=dark)
-    ground = image.crop(moving)
+    ground = image.crop((margin, bottom - high, right, bottom))
     for number in range(job.seconds * FPS):
-        image.paste(ground, moving[:2])
-        canvas.text(moving[0], bottom - small * 0.8, f"{number / FPS:.2f} s")
-        end = moving[0] + (moving[2] - 1 - moving[0]) * (number + 1) / (job.seconds * FPS)
-        pen.rectangle((moving[0], bottom - small // 3, end, bottom - 1), accent)
-        yield image, moving if number else (0, 0, job.width, job.height)
+        image.paste(ground, (margin, bottom - high))
+        canvas.text(margin, bottom - small * 0.8, f"{number / FPS:.2f} s")
+        end = margin + (right - 1 - margin) * (number + 1) / (job.seconds * FPS)
+        pen.rectangle((margin, bottom - small // 3, end, bottom - 1), accent)
+        yield image
 
 
 class _Canvas:
@@ -240,9 +223,7 @@ def clean(text: str, most: int) -> str:
     """The text on one line of at most `most` characters, without invisible ones. *pure*."""
     # Variation selectors and skin colours have no shape of their own.
     plain = re.sub("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]", "", unicodedata.normalize("NFC", text[: most * 4]))
-    spaced = (" " if char.isspace() else char for char in plain)
-    shown = (char for char in spaced if unicodedata.category(char) not in ("Cc", "Cf"))
-    flat = " ".join("".join("\ufffc" if unicodedata.category(char) == "Cs" else char for char in shown).split())
+    flat = " ".join("".join(char for char in plain if char.isprintable() or char.isspace()).split())
     return flat if len(flat) <= most else flat[:most] + "…"
 
 
