@@ -76,19 +76,24 @@ def _read_only(_: Any, names: Any, instance: Any, __: Any) -> Errors:
 
 
 def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Errors:
-    for field, forms in table.items():
-        if field == "quote":
-            continue
-        entries = instance.get(field, [])
-        count = len(entries) if isinstance(entries, list) else 0
-        pattern = "|".join(re.escape(form).replace(r"\{n\}", r"\s*([0-9]{1,4000})") for form in forms)
+    groups = dict[tuple[str, ...], list[str]]()  # files with the same names are counted together
+    for field in [field for field in table if field != "quote"]:
+        groups.setdefault((*table[field],), []).append(field)
+    for forms, fields in groups.items():
+        values = [instance.get(field) for field in fields]
+        count = sum(len(value) if isinstance(value, list) else isinstance(value, str) for value in values)
+        written = [re.escape(form).replace(r"\{n\}", r"\s*([0-9]{1,4000})") for form in forms]
+        exact = [rf"\b{one}\b".replace(r"\s*", "") if one[0].isalpha() else one for one in written]
+        names = "|".join(exact).replace(r"\[", r"[\[【]").replace(r"\]", r"[\]】]")
+        pattern = rf"(?!(?<=[a-z0-9])@\w+\.[a-z])(?:{names})"  # no e-mail address
         mentions = {match.group(): next(int(number) for number in match.groups() if number)
                 for match in re.finditer(pattern, instance[name], re.IGNORECASE)}  # fmt: skip
+        field = next((field for field in fields if field.endswith("s")), fields[0])
         for text, number in mentions.items():
             if not 1 <= number <= count:
                 only = f"{'is' if count == 1 else 'are'} {'only ' if number > count > 0 else ''}{count or 'no'}"
                 words = f"mentions {text}, but there {only} {_noun(field, count)}"
-                yield ValidationError(words, validator="x-placeholders", path=[name])
+                yield ValidationError(words, validator="x-placeholders", validator_value=field, path=[name])
 
 
 def _at_least_one(_: Any, groups: Any, instance: Any, schema: Any) -> Errors:
@@ -108,7 +113,7 @@ def _at_least_one(_: Any, groups: Any, instance: Any, schema: Any) -> Errors:
 
 
 def _noun(field: str, count: int) -> str:
-    words = field.replace("_", " ")
+    words = re.sub("_urls?$", "s", field).replace("_", " ")
     return words.removesuffix("s") if count == 1 else words
 
 
@@ -195,7 +200,9 @@ def problem_of(error: ValidationError) -> Problem:
     limit: Any = error.validator_value
     if rule == "x-placeholders":
         table = schema["properties"][error.path[-1]]["x-placeholders"]
-        value, limit, quote = find(value, to_pointer(list(error.path)[-1:])), None, table.get("quote", "")
+        own = find(schema, to_pointer(("properties", limit, "x-quotes", rule)))
+        value, limit = find(value, to_pointer(list(error.path)[-1:])), None
+        quote = table["quote"] if own is ABSENT else own
     elif rule in ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED):
         limit, quote = None, ""
     else:
