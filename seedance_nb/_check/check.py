@@ -113,8 +113,7 @@ def sound(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> A
         return [sound(item, (*path, position), problems) for position, item in enumerate(value)]
     if isinstance(value, dict):
         wrong = {to_pointer((*path, str(key))): key for key in value if not isinstance(key, str)}
-        text = "a key must be text"
-        problems += [Problem(path=at, message=text, rule="json", value=key) for at, key in wrong.items()]
+        problems += [Problem(path=at, message="a key must be text", rule="json", value=wrong[at]) for at in wrong]
         return {key: sound(item, (*path, str(key)), problems) for key, item in value.items()}
     if error := _scalar_error(value):
         problems.append(Problem(path=to_pointer(path), message=error, rule="json", value=value))
@@ -209,20 +208,15 @@ def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Pr
             places = dict.fromkeys(f"in {path[-2]!r}" if path[1:] else "at the top level" for path in alike)
             there, is_same = f"it belongs {' or '.join(places)}", alike[0][-1] == problem.field
             message = f"unknown field here; {there if is_same else f'did you mean {alike[0][-1]!r}?'}"
-    quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
-    origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
-    return replace(problem, message=message, value=value, quote=quote, origin=origin if quote else "")
-
-
-def _nearest_sentence(spec: Spec, path: str) -> str:
-    sentence = ""
+    quote = problem.quote
     schema: Any = spec.body
-    for part in to_path(path):
+    for part in at if problem.rule in _QUOTE_NEAREST and not quote else ():
         schema = schema.get("items") if part.isdecimal() else schema.get("properties", {}).get(part)
         if not isinstance(schema, dict):
             break
-        sentence = next(iter(sentences(str(schema.get("description", "")))), sentence)
-    return sentence
+        quote = next(iter(sentences(str(schema.get("description", "")))), quote)
+    origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
+    return replace(problem, message=message, value=value, quote=quote, origin=origin if quote else "")
 
 
 def approve(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Approved:

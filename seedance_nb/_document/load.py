@@ -292,7 +292,7 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
         bound = _bind(name, field, view, own, certain, whole()) if certain or own else set()
         tested = {*WORDS["harmless"], *(WORDS["relations"] if between else ()), *bound}
         unchecked += [rule for rule in found if not rule.hint and (rule.when or rule.kind not in tested)]
-    unchecked += _bind_placeholders(fields, [rule for rule in rules if rule.kind == "placeholder"], shared)
+    unchecked += _bind_names(fields, [rule for rule in rules if rule.kind == "placeholder"], shared)
     message = f"the descriptions have {MAX_READ - left:,} characters; only the first {MAX_READ:,} are read for limits"
     more = dict.fromkeys([*oddities, *([Oddity(pointer="", message=message)] if left < 0 else [])])
     return {"schema": body, "rules": (*rules,), "unchecked": (*unchecked,), "oddities": (*more,)}
@@ -328,9 +328,9 @@ def _bind(name: str, field: dict[str, Any], view: dict[str, Any], own: dict[str,
     return tested | (_bind("", items, entry, {}, rules, whole, values) if items else set())
 
 
-def _bind_placeholders(fields: Sequence[tuple[Any, Any]], rules: Sequence[Rule], shared: Any) -> Iterator[Rule]:
+def _bind_names(fields: Sequence[tuple[Any, Any]], rules: Sequence[Rule], shared: Any) -> Iterator[Rule]:
     """Put the names of files in a prompt into its schema, for the files beside it. Yields the rules that are not tested then."""
-    beside, tables, quotes = (dict[Any, dict[str, Any]]() for _ in range(3))  # by paths
+    beside, tables = dict[Any, dict[str, Any]](), dict[Any, dict[str, Any]]()
     for path, field in fields if rules else ():
         beside.setdefault(path[:-1], {})[str(path[-1])] = plain_of(field, shared)
     for rule in rules:
@@ -339,22 +339,19 @@ def _bind_placeholders(fields: Sequence[tuple[Any, Any]], rules: Sequence[Rule],
         media = {one: find(view, "/x-media/kind") for one, view in views.items() if "x-media" in view}
         texts = (mention, str(media.get(name)), rule.quote)  # of which the first that names one kind says it
         said = ([one for one, word in WORDS["named"].items() if re.search(word, text, re.IGNORECASE)] for text in texts)
-        kind = next((kinds[0] for kinds in said if len(kinds) == 1), "")
-        near = [one for one in media if media[one] == kind]
+        near = [one for one in media if [media[one]] == next((kinds for kinds in said if len(kinds) == 1), None)]
         prompts = [one for one, view in views.items() if view.get("x-role") == "prompt"] if name in media else [name]
         form = re.sub(r" ?(?:\d+|\(n\))", "{n}", mention, count=1)
         is_plain = re.match("[a-z]+ |[一-鿿]", mention, re.IGNORECASE)  # image 1, which may be in any sentence
         if prompts and not is_plain and "{n}" in form and any(views[one].get("type") == "array" for one in near):
-            table = tables.setdefault((*parent, prompts[0]), {"quote": rule.quote})
+            table = tables.setdefault((*parent, prompts[0]), {"quote": {}})
+            table["quote"] = dict.fromkeys(near, rule.quote) | table["quote"]
             table |= {one: [*dict.fromkeys([*table.get(one, ()), form])] for one in near}
-            quotes = {(*parent, one): {"x-placeholders": rule.quote} for one in near} | quotes
         else:
             yield rule
     for path, field in fields:
         if path in tables:
             field.setdefault("x-placeholders", tables[path])
-        if path in quotes:
-            field["x-quotes"] = field.get("x-quotes", {}) | quotes[path]
 
 
 def _keyword(text: str, value: Any, kind: str) -> tuple[str, Any]:

@@ -76,18 +76,14 @@ def _read_only(_: Any, names: Any, instance: Any, __: Any) -> Errors:
 
 
 def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Errors:
-    groups = dict[tuple[str, ...], list[str]]()  # files with the same names are counted together
-    for field in [field for field in table if field != "quote"]:
-        groups.setdefault((*table[field],), []).append(field)
-    for forms, fields in groups.items():
-        values = [instance.get(field) for field in fields]
-        count = sum(len(value) if isinstance(value, list) else isinstance(value, str) for value in values)
+    for forms in dict.fromkeys((*forms,) for field, forms in table.items() if field != "quote"):
+        fields = [field for field in table if (*table[field],) == forms]  # which are counted together
+        count = sum(len(one) if isinstance(one, list) else isinstance(one, str) for one in map(instance.get, fields))
         written = [re.escape(form).replace(r"\{n\}", r"\s*([0-9]{1,4000})") for form in forms]
         exact = [rf"\b{one}\b".replace(r"\s*", "") if one[0].isalpha() else one for one in written]
         names = "|".join(exact).replace(r"\[", r"[\[【]").replace(r"\]", r"[\]】]")
-        pattern = rf"(?!(?<=[a-z0-9])@\w+\.[a-z])(?:{names})"  # no e-mail address
-        mentions = {match.group(): next(int(number) for number in match.groups() if number)
-                for match in re.finditer(pattern, instance[name], re.IGNORECASE)}  # fmt: skip
+        pattern = rf"(?i)(?!(?<=[a-z0-9])@\w+\.[a-z])(?:{names})"  # no e-mail address
+        mentions = {match[0]: int(match[match.lastindex or 0]) for match in re.finditer(pattern, instance[name])}
         field = next((field for field in fields if field.endswith("s")), fields[0])
         for text, number in mentions.items():
             if not 1 <= number <= count:
@@ -200,9 +196,8 @@ def problem_of(error: ValidationError) -> Problem:
     limit: Any = error.validator_value
     if rule == "x-placeholders":
         table = schema["properties"][error.path[-1]]["x-placeholders"]
-        own = find(schema, to_pointer(("properties", limit, "x-quotes", rule)))
+        quote = table["quote"] if isinstance(table["quote"], str) else table["quote"][limit]  # of each list
         value, limit = find(value, to_pointer(list(error.path)[-1:])), None
-        quote = table["quote"] if own is ABSENT else own
     elif rule in ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED):
         limit, quote = None, ""
     else:

@@ -190,7 +190,7 @@ def test_every_quote_is_in_its_own_fields_description(name: str) -> None:
         quotes = [schema["x-media"][rule]["quote"] for rule in MEDIA_RULES if rule in schema.get("x-media", {})] + [
             item["quote"] for item in schema.get("x-unchecked", [])
         ]
-        quotes += [schema["x-placeholders"]["quote"]] if "x-placeholders" in schema else []
+        quotes += {*schema["x-placeholders"]["quote"].values()} if "x-placeholders" in schema else {}
         assert [quote for quote in quotes if quote not in said and (name, quote) != (MODEL, FACES)] == []
         quoted += len(quotes)
     assert quoted == QUOTED[name]
