@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from seedance_nb._base.errors import InvalidInput, SpecError
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, HIDDEN, digest, find, json_text, read_json, set_at, to_path, to_pointer
-from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, named_fields, validator
+from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, named_fields
 from seedance_nb._document.tables import Call
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret, parts
@@ -165,7 +165,8 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     examples = (spec.example, *spec.body.get("examples", ()))
     unique: dict[tuple[str, str], Problem] = {}  # two parts of a schema may set the same limit
     try:
-        found = [problem_of(error) for error in errors_of(validator(spec), clean, valid=_valid(spec))]
+        validator, _, valid = _validators(spec)
+        found = [problem_of(error) for error in errors_of(validator, clean, valid=valid)]
     except RecursionError:
         found = [Problem(path="", message="is nested too deeply to be checked", rule="json", value=clean)]
     for problem in found:
@@ -188,9 +189,9 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
 
 
 @functools.lru_cache(maxsize=64)
-def _valid(spec: Spec) -> Valid:  # noqa: ARG001 - its schemas stay as they are
-    """The parts of requests that are known to be valid: an edit of a form changes one of a thousand."""
-    return set()
+def _validators(spec: Spec) -> tuple[Any, Any, Valid]:
+    """The validators of requests and of limits from other sources; and the parts that are known to be valid: an edit of a form changes one of a thousand. Raises: SpecError if no operation is chosen."""
+    return validator_of(spec.body), validator_of(_upstream(spec.body)), set()
 
 
 def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
@@ -274,7 +275,7 @@ def status_request(spec: Spec, base_url: str, task_id: str, path: str = "") -> R
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
     """Exceeded `x-upstream` limits, with their source. *pure*. Raises: SpecError if no operation is chosen."""
     found = []
-    for error in errors_of(_upstream_validator(spec), body):
+    for error in errors_of(_validators(spec)[1], body):
         limiting: Any = error.schema
         if error.validator == "required":  # its schema is that of the missing field; the limit is in the parent
             limiting = _upstream(spec.body)
@@ -282,11 +283,6 @@ def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
                 limiting = limiting["properties"][part]
         found.append(replace(problem_of(error), warns=True, quote="", source=str(limiting.get("x-source", ""))))
     return in_document_order(spec, found)
-
-
-@functools.lru_cache(maxsize=64)
-def _upstream_validator(spec: Spec) -> Any:
-    return validator_of(_upstream(spec.body))
 
 
 def _upstream(schema: Any) -> dict[str, Any]:

@@ -339,7 +339,8 @@ def _bind_names(fields: Sequence[tuple[Any, Any]], rules: Sequence[Rule], shared
         media = {one: find(view, "/x-media/kind") for one, view in views.items() if "x-media" in view}
         texts = (mention, str(media.get(name)), rule.quote)  # of which the first that names one kind says it
         said = ([one for one, word in WORDS["named"].items() if re.search(word, text, re.IGNORECASE)] for text in texts)
-        near = [one for one in media if [media[one]] == next((kinds for kinds in said if len(kinds) == 1), None)]
+        kind = next((kinds[0] for kinds in said if len(kinds) == 1), "")
+        near = [one for one in media if media[one] == kind]
         prompts = [one for one, view in views.items() if view.get("x-role") == "prompt"] if name in media else [name]
         form = re.sub(r" ?(?:\d+|\(n\))", "{n}", mention, count=1)
         is_plain = re.match("[a-z]+ |[一-鿿]", mention, re.IGNORECASE)  # image 1, which may be in any sentence

@@ -17,7 +17,6 @@ from seedance_nb._document.operations import Auth, Operation, is_json, operation
 from seedance_nb._document.prose import Rule
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.tables import ROLES, Call, ErrorTable, PriceTable, TaskTable
-from seedance_nb._schema.validator import validator_of
 
 _PARTS = ("allOf", "anyOf", "oneOf")
 
@@ -116,12 +115,6 @@ class Spec(Readable):
         how = f", {self.mode or 'any'}; {self.method.upper()} {self.server}{self.path}"
         choice = f"; choose one of {operations_text(self.operations)}"
         return f"Spec({self.name!r}: {self.title}{how if self.is_chosen else choice})"
-
-
-@functools.lru_cache(maxsize=64)
-def validator(spec: Spec) -> Any:
-    """The cached validator of a request; never the network. Raises: SpecError if no operation is chosen."""
-    return validator_of(spec.body)
 
 
 @functools.lru_cache(maxsize=64)

@@ -85,10 +85,11 @@ def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) ->
         pattern = rf"(?i)(?!(?<=[a-z0-9])@\w+\.[a-z])(?:{names})"  # no e-mail address
         mentions = {match[0]: int(match[match.lastindex or 0]) for match in re.finditer(pattern, instance[name])}
         field = next((field for field in fields if field.endswith("s")), fields[0])
+        noun = re.sub("_urls?$", "s", field).replace("_", " ").removesuffix("s" * (count == 1))
         for text, number in mentions.items():
             if not 1 <= number <= count:
                 only = f"{'is' if count == 1 else 'are'} {'only ' if number > count > 0 else ''}{count or 'no'}"
-                words = f"mentions {text}, but there {only} {_noun(field, count)}"
+                words = f"mentions {text}, but there {only} {noun}"
                 yield ValidationError(words, validator="x-placeholders", validator_value=field, path=[name])
 
 
@@ -101,16 +102,11 @@ def _at_least_one(_: Any, groups: Any, instance: Any, schema: Any) -> Errors:
         if not any(given.issuperset(group) for group in groups):
             words = f"at least one of {', '.join(' with '.join(group) for group in groups)} is required"
             if all(len(group) == 1 and group[0] in media for group in groups):
-                noun, *others = (_noun(group[0], 1) for group in groups)
+                noun, *others = (group[0].replace("_", " ").removesuffix("s") for group in groups)
                 others = [other.removeprefix(f"{noun.split()[0]} ") for other in others]  # "reference image or video"
                 words = f"add at least one {' or '.join([noun, *others])}"
             first = groups[0][0]
             yield ValidationError(words, path=[first], instance=instance.get(first, ABSENT), schema=schema)
-
-
-def _noun(field: str, count: int) -> str:
-    words = re.sub("_urls?$", "s", field).replace("_", " ")
-    return words.removesuffix("s") if count == 1 else words
 
 
 def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Errors:

@@ -143,10 +143,8 @@ def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | No
     fields_left[0] -= len(properties)
     required = set(shape.view.get("required", ()))
     one_required = tuple(name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group)
-    placeholders = [child.get("x-placeholders", {}) for child in properties.values() if isinstance(child, dict)]
-    markers = {
-        name: forms for table in placeholders for name, forms in table.items() if [*table.values()].count(forms) == 1
-    }
+    tables = [child.get("x-placeholders", {}) for child in properties.values() if isinstance(child, dict)]
+    markers = {name: forms for one in tables for name, forms in one.items() if [*one.values()].count(forms) == 1}
     return tuple(field_of(properties[name], shape.defs, (*path, name), required=name in required,
                           one_of_required=one_required if name in one_required else (),
                           markers=tuple(markers.get(name, ())), fields_left=fields_left)
