@@ -30,6 +30,12 @@ from seedance_nb._task.task import Task
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_LESSON: ContextVar[Session | None] = ContextVar("lesson", default=None)
+_OPTIONS = {
+    "api_key": "the key, instead of one from the environment or another source",
+    "base_url": "where to send requests, instead of the provider's own URL",
+    "simulate": "True for the simulator even if a key is set, False to raise an error without one",
+}
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -38,9 +44,6 @@ if TYPE_CHECKING:
     from seedance_nb._notebook.gallery import Gallery
     from seedance_nb._notebook.panel import Panel
     from seedance_nb._task.display.video import Video
-
-
-_LESSON: ContextVar[Session | None] = ContextVar("lesson", default=None)
 
 
 @functools.lru_cache(maxsize=8)
@@ -57,13 +60,6 @@ def _default(*, api_key: str | None = None, base_url: str | None = None, simulat
 
 def _account(document: Document, api_key: str | None, base_url: str | None) -> Account:
     return _default(api_key=api_key, base_url=base_url).sender.account(spec(document))
-
-
-_OPTIONS = {
-    "api_key": "the key, instead of one from the environment or another source",
-    "base_url": "where to send requests, instead of the provider's own URL",
-    "simulate": "True for the simulator even if a key is set, False to raise an error without one",
-}
 
 
 def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callable[P, T]:

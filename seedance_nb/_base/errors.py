@@ -34,6 +34,12 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, quote_lines
 
 Charged = Literal["not charged", "charged", "unknown"]
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
+_MONEY: dict[Charged, str] = {
+    "not charged": "Nothing was charged.",
+    "charged": "The provider may charge for this task.",
+    "unknown": "You may have been charged.",
+}
 
 
 class MediaWarning(UserWarning):
@@ -87,14 +93,6 @@ def calm_warnings() -> Iterator[None]:
         yield
     finally:
         warnings.formatwarning = was
-
-
-_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
-_MONEY: dict[Charged, str] = {
-    "not charged": "Nothing was charged.",
-    "charged": "The provider may charge for this task.",
-    "unknown": "You may have been charged.",
-}
 
 
 class Step(str):

@@ -26,6 +26,10 @@ ENDING = "Python is shutting down"
 TOO_MANY = "Too many open files"
 ADVICE = "close what is no longer needed on this computer, or restart the kernel, then {}"
 _SHOWN = ("__init__", "__repr__", "_repr_html_", "_repr_mimebundle_", "_ipython_display_")
+LOG = logging.getLogger("seedance_nb")
+THREAD = "seedance_nb"  # prefix of our thread names; other libraries' records from these threads are about our requests
+_HTTP_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "asyncio")  # fmt: skip
+_HEADERS = re.compile(r"\[\(b['\"].*", re.DOTALL)
 
 
 def local_error(error: Exception, *, charged: Charged | None = None, resume: str = "") -> SeedanceError:
@@ -101,12 +105,6 @@ def created_by_package(cls: C) -> C:
     shown.__module__, shown.__signature__ = "seedance_nb", inspect.Signature()
     shown.__init__.__signature__ = inspect.Signature([own])
     return typed_class(cls)
-
-
-LOG = logging.getLogger("seedance_nb")
-THREAD = "seedance_nb"  # prefix of our thread names; other libraries' records from these threads are about our requests
-_HTTP_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "asyncio")  # fmt: skip
-_HEADERS = re.compile(r"\[\(b['\"].*", re.DOTALL)
 
 
 def _redact(record: logging.LogRecord) -> bool:

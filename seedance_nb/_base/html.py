@@ -15,6 +15,13 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _SAFE_STARTS = ("http://", "https://", "data:video/mp4;base64,", "data:video/webm;base64,", "data:image/jpeg;base64,")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
+DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
+LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
+WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;font-weight:600"
+_CELL = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
+_SHORT_CELL = 30
+FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
 
 
 class Html(Markup):
@@ -61,15 +68,6 @@ def links_html(links: Mapping[str, str]) -> Html:
     link = Html('<a href="{}" target="_blank" rel="noopener">{}</a>')
     parts = (link.format(safe_url(to), name) if to[:8] == "https://" else f"{name}: {to}" for name, to in links.items())
     return Html(" · ").join(parts)
-
-
-FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
-DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
-LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
-WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;font-weight:600"
-_CELL = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
-_SHORT_CELL = 30
-FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
 
 
 @cache

@@ -11,6 +11,12 @@ from typing import Any, Final, TypeGuard
 
 import yaml
 
+HIDDEN = "•••"  # mask shown instead of a secret
+NO_QUERY = "?…"
+_KEY = re.compile(r"(?i)(bearer\s.*|(sk|ak|pk|key)[-_].{8,}|(?=\D*\d)(?=[^a-z]*[a-z])[a-z0-9_+=-]{20,})")
+_URL = re.compile(r"((?i:https?)://[^\s?#'\"<>]*+)([?#][^\s'\"<>]*)?")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 
 class Absent(Enum):
     """The type of `ABSENT`, the value of a field that is not in the body: neither `null` nor empty."""
@@ -117,13 +123,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {key[:80]!r} is given twice")
         value[key] = item
     return value
-
-
-HIDDEN = "•••"  # mask shown instead of a secret
-NO_QUERY = "?…"
-_KEY = re.compile(r"(?i)(bearer\s.*|(sk|ak|pk|key)[-_].{8,}|(?=\D*\d)(?=[^a-z]*[a-z])[a-z0-9_+=-]{20,})")
-_URL = re.compile(r"((?i:https?)://[^\s?#'\"<>]*+)([?#][^\s'\"<>]*)?")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def safe_name(text: object) -> str:

@@ -66,9 +66,6 @@ def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str
     )  # fmt: skip
 
 
-Priced = tuple[Spec, Estimate, bool]  # of one request: its model, its estimate, and whether it is simulated, so free
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
     """The price of several requests: one estimate per provider and unit (`sums`), the models without a known price (`unknown`), and how many are `simulated` or `paid`."""
@@ -104,7 +101,8 @@ class Total:
         return ", ".join(parts)
 
 
-def total_of(requests: Sequence[Priced]) -> Total:
+def total_of(requests: Sequence[tuple[Spec, Estimate, bool]]) -> Total:
+    """The price of requests, each a model, an estimate, and whether it is simulated, so free. *pure*."""
     paid = [(spec, one) for spec, one, simulated in requests if not simulated]
     groups: dict[tuple[str, str, str], list[Estimate]] = {}
     for spec, one in paid:

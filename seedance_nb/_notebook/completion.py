@@ -20,6 +20,7 @@ from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import from_text
 
 _TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
+_OPTION_TYPES = {"int": int, "float": float, "path": Path}
 _CALL = re.compile(r"""(?:\b(\w+)\s*\.\s*)?\b(\w+)\((?:\s*(["'][^"'\n]*["'])\s*\)\s*\()?""")  # also sd.model("name")(
 _MAGIC = re.compile(r"[ \t]*%%?seedance[ \t]+(.*)")
 _FLAG = re.compile(r"--([A-Za-z][\w-]{0,99})(?:=.*)?", re.DOTALL)
@@ -57,9 +58,6 @@ def function_for(document: Spec, call: Any) -> Any:
     call.spec, call.__signature__, call.__module__ = document, Signature(parameters), "seedance_nb"
     call.__name__ = call.__qualname__ = re.sub(r"\W", "_", name)
     return call
-
-
-_OPTION_TYPES = {"int": int, "float": float, "path": Path}
 
 
 def add_options(parser: Any, options: dict[str, dict[str, Any]]) -> None:

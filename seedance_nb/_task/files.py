@@ -35,9 +35,10 @@ _OWN_NAMES = (  # beginning with `stem_of`, as the functions here, `provenance`,
     rf"|-([0-9]+|last-frame)(-changed-[0-9]+)?({'|'.join(map(re.escape, _media.ENDINGS.values()))}))"
 )
 LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
-
-
 SavedVideo = tuple[Path, str, MediaFacts]  # its final name, SHA-256 and facts
+_KIND = b"uuid" + bytes.fromhex("9b7a2c80ca0a4df8a9a1ccdcd20a657d")  # of the box that holds a request
+_MOST = 256 * 1024  # bytes of it
+_TYPES = {"model": str, "request": dict, "take": int, "task": str, "simulated": bool, "created": str, "sha256": str}
 
 
 class UnusableFile(Exception):
@@ -248,11 +249,6 @@ async def forget(ledger: Ledger, folder: Path, spec: Spec, row: Row, *, files: b
             if row.simulated:
                 Store(default_folder()).remove(row.task_id)
         await asyncio.to_thread(ledger.forget, row, files=files)
-
-
-_KIND = b"uuid" + bytes.fromhex("9b7a2c80ca0a4df8a9a1ccdcd20a657d")
-_MOST = 256 * 1024
-_TYPES = {"model": str, "request": dict, "take": int, "task": str, "simulated": bool, "created": str, "sha256": str}
 
 
 def save_request(part: Path, final: Path, spec: Spec, row: Row, digest: str) -> list[str]:

@@ -9,7 +9,7 @@ from support.provider import Provider
 from support.waiting import until
 
 import seedance_nb as sd
-from seedance_nb._check.price import Estimate, Priced, Total, total_of
+from seedance_nb._check.price import Estimate, Total, total_of
 from seedance_nb._document.load import model_names
 from seedance_nb._document.tables import ROLES
 from seedance_nb._notebook import output as view_module
@@ -42,6 +42,7 @@ BODIES: dict[str, Any] = {
     VAST: {"model": "doubao-seedance-2-0-260128", "prompt": "A fox", "images": [IMAGE], "videos": [VIDEO], "audios": [SOUND],
            "metadata": {"generate_audio": True, "resolution": "720p", "ratio": "adaptive", "duration": 5}},
 }  # fmt: skip
+Priced = tuple[sd.Spec, Estimate, bool]
 REFERENCES = {"reference_images", "reference_videos", "reference_audios"}
 LEFT = {
     T2V: {"seed", "audio", "first_frame", "last_frame", *REFERENCES},
