@@ -17,7 +17,7 @@ from seedance_nb._base.faults import typed
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, safe_name, set_at, shorten, to_path, to_pointer
 from seedance_nb._document import operations as _operations
-from seedance_nb._document import prose, tables
+from seedance_nb._document import prose, reader, tables
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.prose import WORDS, Rule, read_rules
 from seedance_nb._document.reader import SPECS, check_size, merged, packaged, providers, read_document, with_shared
@@ -378,7 +378,7 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
         for one in chosen.operations:  # what is no request, such as the status call, stays
             if (one.path, one.method) != (chosen.path, chosen.method):
                 document = set_at(document, ("paths", one.path, one.method), ABSENT)
-    document, missing = _completed(document)
+    document, call, missing = _completed(document)
     if "x-task" in document and (others := [name for name in missing if name != "the price"]):
         raise SpecError(f"to follow a task, x-task needs {', '.join(others)}", file=str(page), next_step="add them")
     named_fields(spec(document))  # raises before anything is written
@@ -387,48 +387,84 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
     with target.open("x", encoding="utf-8") as file:
         yaml.safe_dump(read_json(json_text(document)), file, sort_keys=False, allow_unicode=True, width=120)
         file.writelines(f"# {line}\n" for name, text in missing.items() for line in (f"# {name}", *text.splitlines()))
-    return tuple(_report(spec(target), target, missing))
+    return tuple(_report(spec(target), target, call, missing))
 
 
-def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """A page with the response to its request at the end, and all that it lacks to be sent and priced, by name, as YAML to follow it. *reads files*."""
+def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], str, dict[str, str]]:
+    """A page with the response to its request at the end, its status call in words, and all that it lacks to be sent and priced, by name, as YAML to follow it. *reads files*."""
     model = spec({name: value for name, value in document.items() if name != "x-task"})
-    paths = sorted(document.get("paths", {}).items(), key=lambda one: not str(one[0]).endswith("}"))  # an id's first
-    calls = [item["get"] for _, item in paths if find(item, "/get/parameters/0/name") is not ABSENT]
-    call = {"operationId": "getTask", "parameters": [{"name": "id"}]} | (calls[0] if calls else {})
-    names = {"path": model.path, "call": call["operationId"], "parameter": call["parameters"][0]["name"]}
+    paths = sorted(reader.objects(document.get("paths")), key=lambda one: not one[0].endswith("}"))  # an id's first
+    gets = {path: _operations.parameters_in(document, item, item["get"]) for path, item in paths if "get" in item}
+    ids = {path: [one["name"] for one in listed if one["in"] in ("path", "query")] for path, listed in gets.items()}
+    get = ("paths", path := next(filter(ids.get, ids), ""), "get")
+    given = find(document, to_pointer((*get, "operationId")))
+    call = "getTask" if given is ABSENT else given
+    names = {"path": model.path, "call": call, "parameter": next(iter(ids.get(path, ())), "id")}
     has: dict[str, Any] = {"x-price": "x-price" in document or model.price.per_second or model.price.sizes}
     if model.task is None and "openapi" in document:
         place = ("paths", model.path, model.method, "responses", "200")
-        answer = {"description": "OK"} if (found := find(document, to_pointer(place))) is ABSENT else found
-        replies = {"status": find(call, "/responses"), "create": find(document, to_pointer(place[:4]))}
+        replies = {"create": _replies(document, place[:4]), "status": _replies(document, (*get, "responses"))}
+        own = {"operationId": call, "parameters": gets.get(path), "responses": replies["status"]} if path else {}
+        for name, value in own.items():  # all that a link needs
+            document = set_at(document, (*get, name), value)
+        codes = [code for code in ("200", "201", "202") if code in replies["create"]]
+        answer = replies["create"][codes[0]] if codes else {"description": "OK"}
         for name, (one, *how) in packaged("_skeleton")["pointers"].items():
             names[name] = _shown(document, replies[one], *how)
         has |= {name: name in answer for name in ("content", "links")}
         has |= {name: name in document for name in ("x-task", "x-errors")}
-        has |= {"status": calls, "security": model.auth or "security" in document}
+        has |= {"status": path, "security": model.auth or "security" in document}
         document = set_at(merged({"components": packaged("_skeleton")["components"]}, document), place, answer)
         for at in [place[:end] for end in range(1, len(place) + 1)]:
             document = set_at(set_at(document, at, ABSENT), at, find(document, to_pointer(at)))
     parts = [part for name, part in packaged("_skeleton")["parts"].items() if not has.get(name, True)]
-    return document, {one["name"]: re.sub("<([^<>]+)>", lambda name: names[name[1]], one["text"]) for one in parts}
+    told = f"GET {path}{f', which has no operationId and is called {call} now' * (given is ABSENT)}" if path else "none"
+    lacks = {one["name"]: re.sub("<([^<>]+)>", lambda name: names[name[1]], one["text"]) for one in parts}
+    return document, told, lacks
 
 
 def _shown(document: dict[str, Any], replies: Any, statuses: str, usual: str, *patterns: str) -> str:
     """The JSON Pointer to the value in documented responses of these statuses that fits the first pattern, else `usual`. *pure*."""
     found, root = list[str](), Table(value=document, file="", pointer="")
-    known = replies.items() if isinstance(replies, dict) else ()
-    for reply in [reply for status, reply in known if re.fullmatch(statuses, str(status))]:
-        with suppress(SpecError, AttributeError):  # what cannot be read shows nothing
-            answer = _operations.resolve_reference(root, replace(root, value=reply)).value
-            body, _ = body_schema(root, find(answer, "/content/application~1json/schema"), "")
+    for reply in [reply for status, reply in replies.items() if re.fullmatch(statuses, status)]:
+        with suppress(SpecError):  # what cannot be read shows nothing
+            body, _ = body_schema(root, find(reply, "/content/application~1json/schema"), "")
             kinds = {to_pointer(at): plain_of(one, {}).get("type") for at, one in values_in(body)}
             found += [at for at, kind in kinds.items() if kind not in ("object", "array") and not at[200:]]
     return next((at for like in patterns for at in found if re.fullmatch(like, at.lower())), usual)
 
 
-def _report(model: Spec, target: Path, missing: Mapping[str, str]) -> Iterator[str]:
-    yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields"
+def _replies(document: dict[str, Any], at: Sequence[str]) -> dict[str, Any]:
+    """The responses at a place by their status, with the schema of an example where there is no other. *pure*."""
+    found, root = dict[str, Any](), Table(value=document, file="", pointer="")
+    for status, reply in reader.objects(find(document, to_pointer(at))):
+        with suppress(SpecError):  # what cannot be read shows nothing
+            found[status] = _operations.resolve_reference(root, replace(root, value=reply)).value
+            content = find(found[status], "/content/application~1json")
+            named = [find(one, "/value") for _, one in reader.objects(find(content, "/examples"))]
+            values = [find(content, "/example"), find(content, "/schema/example"), *named]
+            known = dict(reader.objects(content)).get("schema", {}).keys() & {
+                "properties",
+                "$ref",
+                "items",
+                "allOf",
+                "anyOf",
+                "oneOf",
+            }
+            for value in [one for one in values if one is not ABSENT and not known][:1]:
+                found[status] = set_at(found[status], ("content", "application/json", "schema"), _schema_of(value))
+    return found
+
+
+def _schema_of(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {"type": "object", "properties": {name: _schema_of(item) for name, item in value.items()}}
+    is_list = isinstance(value, list) and bool(value)
+    return {"type": "array", "items": _schema_of(value[0])} if is_list else {"example": value}
+
+
+def _report(model: Spec, target: Path, call: str, missing: Mapping[str, str]) -> Iterator[str]:
+    yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields; status call: {call}"
     none = f"none of {', '.join(providers())}. Forms and checks work; to send, add what is missing"
     yield f"Provider: {none if model.unsendable else f'{model.provider}; the key, the task table and the errors are known'}"
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"

@@ -81,7 +81,7 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
 def parameters_of(root: Table, taken: set[str] | None, oddities: list[Oddity], *tables: Table) -> dict[str, Any]:
     """The parameters of a path item and its operation as the schema of an object, each marked with its `x-name`, `x-in`, `x-style` and `x-explode`; adds to `oddities`. A second `id`, or one that is `taken`, is `query_id`; None for no place for any."""
     fields, required = dict[str, Any](), list[str]()
-    every = {(one["in"], one["name"]): one for table in tables for one in _parameters(root.value, table.value)}
+    every = {(one["in"], one["name"]): one for one in parameters_in(root.value, *(table.value for table in tables))}
     for (place, name), one in every.items():
         key, has_place = name, place in _PLACES and (place, name.lower()) not in _NO_PARAMETERS
         if has_place and taken is not None:
@@ -111,10 +111,10 @@ def _parameter_schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "x-in": place, "x-style": style, "x-explode": is_apart}
 
 
-def _parameters(document: Mapping[str, Any], item: Any) -> list[dict[str, Any]]:
-    """The parameters of a path item or an operation that can be read; a bad one does not block the others."""
-    listed = item.get("parameters") if isinstance(item, dict) else ()
-    found = [find(document, str(ref)[1:]) if (ref := find(one, "/$ref")) is not ABSENT else one for one in listed or ()]
+def parameters_in(document: Mapping[str, Any], *tables: Any) -> list[dict[str, Any]]:
+    """The parameters of a path item and its operation that can be read; a bad one does not block the others."""
+    listed = [one for table in tables for one in (table.get("parameters") if isinstance(table, dict) else None) or ()]
+    found = [find(document, str(ref)[1:]) if (ref := find(one, "/$ref")) is not ABSENT else one for one in listed]
     return [one for one in found if isinstance(find(one, "/name"), str) and isinstance(find(one, "/in"), str)]
 
 
@@ -122,7 +122,7 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     """A Swagger 2.0 document as OpenAPI 3.0, as far as its requests go; the targets of references stay where they are. *pure*."""
 
     def body(item: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-        every = [*_parameters(document, item), *_parameters(document, one)]
+        every = parameters_in(document, item, one)
         fields = {each["name"]: each for each in every if each["in"] == "formData"}
         binary = {"type": "string", "format": "binary"}
         files = {name: binary for name, each in fields.items() if each.get("type") == "file"}

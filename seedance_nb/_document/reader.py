@@ -217,8 +217,8 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
     whole, scheme = dict(merged(shared, document)), next(iter(shared["security"][0]))
     places = ["/servers/0/url", "/security", "/x-env", f"/components/securitySchemes/{scheme}"]
     wrong = [pointer for pointer in places if find(whole, pointer) != find(shared, pointer)]
-    for path, item in _objects(document.get("paths")):
-        own = {to_pointer(["paths", path, method, "security"]): operation for method, operation in _objects(item)}
+    for path, item in objects(document.get("paths")):
+        own = {to_pointer(["paths", path, method, "security"]): operation for method, operation in objects(item)}
         wrong += [pointer for pointer in own if own[pointer].get("security", shared["security"]) != shared["security"]]
     if wrong:
         problem = "a schema with x-provider cannot change where the provider's key goes; remove this, or remove x-provider and pass the key of your own server as api_key="
@@ -226,7 +226,7 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
     return whole
 
 
-def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
+def objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
     inner = value.items() if isinstance(value, dict) else ()
     return [(str(name), item) for name, item in inner if isinstance(item, dict)]
 

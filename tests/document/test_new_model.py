@@ -12,6 +12,7 @@ from support.waiting import serving
 
 import seedance_nb as sd
 from seedance_nb.__main__ import main
+from seedance_nb._simulator.replies import Replies
 
 CREATE: dict[str, Any] = {
     "openapi": "3.0.3",
@@ -277,3 +278,63 @@ def test_the_status_call_of_a_page_is_the_one_with_an_id_at_the_end_of_its_path(
         )
     assert first.text == second.text
     assert f"Invalid input for model {spec.name}: seconds" in second.text
+
+
+EXAMPLES: dict[str, Any] = {
+    "example": {"application/json": {"example": {"film": {"id": "f-1", "state": "asked", "files": ["https://films.example.com/1.mp4"], "reason": None}}}},
+    "examples": {"application/json": {"schema": {"type": "object"}, "examples": {"one": {"value": {
+        "film": {"id": "f-1", "state": "asked", "files": ["https://films.example.com/1.mp4"], "reason": None}}}}}},
+    "in the schema": {"application/json": {"schema": {"type": "object", "example": {
+        "film": {"id": "f-1", "state": "asked", "files": ["https://films.example.com/1.mp4"], "reason": None}}}}},
+}  # fmt: skip
+
+
+def page_of_examples(how: str, status: str = "200") -> dict[str, Any]:
+    """A page whose responses have only examples, and whose status call has no name and the parameter of its path."""
+    page = copy.deepcopy(CREATE)
+    responses = {"Film": {"description": "a film", "content": copy.deepcopy(EXAMPLES[how])}}
+    page["components"] = {"responses": responses, "parameters": {"Film": STATUS["get"]["parameters"][0]}}
+    page["paths"]["/v2/films"]["post"]["responses"] = {status: {"$ref": "#/components/responses/Film"}}
+    call = {"parameters": [{"name": "fresh", "in": "query"}], "responses": {"200": {"$ref": "#/components/responses/Film"}}}  # fmt: skip
+    page["paths"]["/v2/films/{film}"] = {"parameters": [{"$ref": "#/components/parameters/Film"}], "get": call}
+    return page
+
+
+@pytest.mark.parametrize("status", ["200", "201", "202"])
+@pytest.mark.parametrize("how", EXAMPLES)
+def test_an_example_of_a_response_is_enough_and_a_status_call_gets_a_name(
+    how: str, status: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = written(tmp_path, page_of_examples(how, status))
+    assert main(["new-model", str(page), str(tmp_path / "films.yaml")]) == 0
+    report = capsys.readouterr().out
+    assert "status call: GET /v2/films/{film}, which has no operationId and is called getTask now" in report
+    assert "Missing: the link to the status call, how the key is sent, x-task, x-errors, the price;" in report
+    text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
+    assert "#               operationId: getTask\n#               parameters: {film: $response.body#/film/id}" in text
+    shown = {"state": "/film/state", "outputs": "[/film/files/*]", "error": "[/film/reason]"}
+    assert dict(re.findall("(?m)^#   (state|outputs|error): ([^ \n]+)", text)) == shown
+
+
+def test_a_page_of_examples_runs_once_its_lines_are_uncommented(tmp_path: Path) -> None:
+    page = written(tmp_path, page_of_examples("example", "202"))
+    assert main(["new-model", str(page), str(tmp_path / "films.yaml")]) == 0
+    text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
+    (tmp_path / "films.yaml").write_text(re.sub("(?m)^# ", "", text), encoding="utf-8")
+    assert generated(tmp_path, tmp_path / "films.yaml").path.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("state", "answered"),
+    [({"type": "string"}, None), ({"type": "string", "example": "cut"}, "asked"), ({"enum": ["cut", "asked", "lost"]}, "asked"),
+     ({"type": "string", "default": "asked"}, "asked")],
+)  # fmt: skip
+def test_a_served_answer_to_a_request_has_the_state_that_the_page_documents_or_none(
+    state: dict[str, Any], answered: str | None, tmp_path: Path
+) -> None:
+    page = own_provider()
+    content = page["paths"]["/v2/films"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    content["properties"]["film"]["properties"] |= {"state": state, "note": {"type": ["string", "null"]}}
+    film = json.loads(bytes(Replies(sd.spec(written(tmp_path, page))).accepted("f-2").body))["film"]
+    assert set(film) == {"id", "note"} | ({"state"} if answered else set())
+    assert (film.get("state"), film["note"]) == (answered, None)
