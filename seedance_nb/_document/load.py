@@ -404,11 +404,9 @@ def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], str, dict[str,
     if model.task is None and "openapi" in document:
         place = ("paths", model.path, model.method, "responses", "200")
         replies = {"create": _replies(document, place[:4]), "status": _replies(document, (*get, "responses"))}
-        own = {"operationId": call, "parameters": gets.get(path), "responses": replies["status"]} if path else {}
-        for name, value in own.items():  # all that a link needs
-            document = set_at(document, (*get, name), value)
-        codes = [code for code in ("200", "201", "202") if code in replies["create"]]
-        answer = replies["create"][codes[0]] if codes else {"description": "OK"}
+        own = {"operationId": call, "parameters": gets.get(path), "responses": replies["status"]}  # for a link
+        document = set_at(document, get, find(document, to_pointer(get)) | own) if path else document
+        answer = next(filter(None, map(replies["create"].get, ("200", "201", "202"))), {"description": "OK"})
         for name, (one, *how) in packaged("_skeleton")["pointers"].items():
             names[name] = _shown(document, replies[one], *how)
         has |= {name: name in answer for name in ("content", "links")}
@@ -443,15 +441,8 @@ def _replies(document: dict[str, Any], at: Sequence[str]) -> dict[str, Any]:
             content = find(found[status], "/content/application~1json")
             named = [find(one, "/value") for _, one in reader.objects(find(content, "/examples"))]
             values = [find(content, "/example"), find(content, "/schema/example"), *named]
-            known = dict(reader.objects(content)).get("schema", {}).keys() & {
-                "properties",
-                "$ref",
-                "items",
-                "allOf",
-                "anyOf",
-                "oneOf",
-            }
-            for value in [one for one in values if one is not ABSENT and not known][:1]:
+            says = dict(reader.objects(content)).get("schema", {}).keys() - {"type", "description", "example"}
+            for value in [one for one in values if one is not ABSENT and not says][:1]:
                 found[status] = set_at(found[status], ("content", "application/json", "schema"), _schema_of(value))
     return found
 

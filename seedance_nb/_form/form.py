@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 
@@ -129,8 +129,7 @@ class Form:
 
     def shown(self) -> dict[str, Any]:
         """The values as shown in a notebook: secrets are hidden. *pure*."""
-        shown: dict[str, Any] = masked(self.spec, self.values)
-        return shown
+        return cast("dict[str, Any]", masked(self.spec, self.values))
 
     def to_curl(self) -> str:
         """The request as a curl command; the shell fills in the key. *pure*. Raises: ValueError for values that JSON does not allow.

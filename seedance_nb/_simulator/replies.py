@@ -58,14 +58,15 @@ class Replies:
         return JSONResponse(value, 200 if code in table.in_body else status, headers)
 
     def accepted(self, task_id: str) -> JSONResponse:
-        value = set_at(shape(self.spec.replies["create"], {}), to_path(self.task.id_pointer), task_id)
-        is_open = find(value, self.task.state) is ABSENT  # else perhaps an example of another state
-        return JSONResponse(value if is_open else self._stated(value, "create", "queued"))
+        return JSONResponse(set_at(shape(self.spec.replies["create"], {}), to_path(self.task.id_pointer), task_id))
 
     def status(self, state: str, facts: dict[str, Any], *, result: bool = False) -> JSONResponse:
         """The response to a status request, or to one for the result; `facts` are the values for `x-fill`, `output` and `fault` among them."""
-        table = self.task
-        value = self._stated(shape(self.spec.replies["status"], facts), "status", state)
+        table, schema = self.task, self.spec.replies["status"]
+        # The provider's word for the state: one that the response documents, else any with this meaning.
+        words = [*_enum(schema, to_path(table.state)), *table.words]
+        word = next(str(word) for word in words if table.words.get(str(word).casefold()) == state)
+        value = set_at(shape(schema, facts), to_path(table.state), word)
         if find(value, table.id_pointer) is not ABSENT:  # an example of a page without x-fill would be another task's
             value = set_at(value, to_path(table.id_pointer), facts["id"])
         outputs = [one for pointer in table.outputs for one in find_all(value, pointer)]
@@ -76,12 +77,6 @@ class Replies:
         if item := table.result.item if table.result else "":
             value = find(value, item) if result else set_at(value, to_path(item), ABSENT)
         return JSONResponse({} if value is ABSENT else value)
-
-    def _stated(self, value: Any, reply: str, state: str) -> Any:
-        """The response with the provider's word for the state: one that its schema documents, else any with this meaning."""
-        words = [*_enum(self.spec.replies[reply], to_path(self.task.state)), *self.task.words]
-        word = next(str(word) for word in words if self.task.words.get(str(word).casefold()) == state)
-        return set_at(value, to_path(self.task.state), word)
 
     def free(self, name: str, facts: dict[str, Any]) -> JSONResponse:
         return JSONResponse(shape(self.spec.calls[name].reply, facts))

@@ -136,8 +136,8 @@ def everything(form: Form) -> list[Control]:
     while stack and len(seen) < 300:
         found = stack.pop(0)
         seen.append(found)
-        if isinstance(found, ObjectControl) and len(seen) < 40:
-            found.open()
+        if isinstance(found, ObjectControl) and not found._open and len(seen) < 40:
+            found._flip()
         if isinstance(found, ObjectControl | ItemsControl | MapControl):
             stack += found.parts().values()
         if isinstance(found, BranchControl):

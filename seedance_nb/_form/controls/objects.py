@@ -43,19 +43,16 @@ class ObjectControl(Compound):
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         if not self._open and any(problem.path and not problem.warns for problem in problems):
-            self.open()
+            self._flip()
         super().show_problems(problems)
 
     def focus(self, path: tuple[str, ...]) -> None:
         if self.value is ABSENT and not self._open:
             self._button("add").focus()
         else:
-            self.open()
+            if not self._open:
+                self._flip()
             super().focus(path)
-
-    def open(self) -> None:
-        if not self._open:
-            self._flip()
 
     def _flip(self) -> None:
         self._open = not self._open

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import ipywidgets as W  # noqa: N812
 
@@ -59,11 +59,7 @@ class ListControl(Entries):
     """A list of texts. No entry is dropped or changed; an empty text is an empty entry, and reported."""
 
     entry_class = TextEntry
-    _files: Any = None
-    _state: Any = None
-    _box: Any = None
-    _many: Any = None
-    _buttons: Any = None
+    _files, _state, _box, _many, _buttons = cast("Any", [None] * 5)
 
     def _build(self) -> Any:
         self.uploaded: dict[str, tuple[str, str]] = {}  # name and small picture of a file by its URL
