@@ -17,9 +17,8 @@ _SAFE_STARTS = ("http://", "https://", "data:video/mp4;base64,", "data:video/web
 _SURROGATE = re.compile("[\ud800-\udfff]")
 FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
 DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
-LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
 WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;font-weight:600"
-_CELL = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
+_CELL = "padding:5px 10px;text-align:left;vertical-align:top;border:0 solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de));border-bottom-width:1px"
 _SHORT_CELL = 30
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
 

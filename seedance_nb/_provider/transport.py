@@ -284,8 +284,13 @@ def _answer(request: Request, response: httpx.Response, body: bytearray, endpoin
     hint = (find_id(value, content.text) or task_id) if request.body else ""  # of what may have been paid
     text, target = hide(content.text), ""
     is_masked = text != content.text
-    if "location" in headers:
-        target = sanitize(hide(_target(response)))[:_SHOWN]
+    if "location" in headers:  # the host, and at the provider itself the path; the rest may be a secret
+        try:
+            url = response.url.join(headers["location"])
+            target = host_of(str(url)) + (url.path if origin_of(url) == origin_of(response.url) else "")
+        except httpx.InvalidURL:
+            target = "a malformed URL"
+        target = sanitize(hide(target))[:_SHOWN]
     if target and not response.is_redirect:
         text = f"Location: {target}\n{text}"
     elif header and header != "location":
@@ -302,15 +307,6 @@ def _answer(request: Request, response: httpx.Response, body: bytearray, endpoin
         page=sanitize(page_words(text, hide(headers.get("server", "")))) if content.page else "",
         hint=hint if hint and hide(hint) == hint else "", header=header.title(), doubts=doubts,
     )  # fmt: skip
-
-
-def _target(response: httpx.Response) -> str:
-    """Where a response leads to: the host, and at the provider itself the path; the rest may be a secret. *pure*."""
-    try:
-        url = response.url.join(response.headers["location"])
-    except httpx.InvalidURL:
-        return "a malformed URL"
-    return host_of(str(url)) + (url.path if origin_of(url) == origin_of(response.url) else "")
 
 
 def _error_text(error: Exception, endpoint: Endpoint) -> str:

@@ -65,8 +65,6 @@ class Session:
     'videos'
     """
 
-    __module__ = "seedance_nb"
-
     def __init__(self, *, api_key: str | Secret | None = None, base_url: str | None = None, simulate: bool | None = None,
                  budget: float | None = None, ledger: str | Path | None = None, outputs: str | Path | None = None,
                  queue_s: float = 0.8, run_s: float = 3.0, answer_s: float = 120,
