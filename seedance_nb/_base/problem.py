@@ -22,8 +22,6 @@ class Problem:
     ('/input/promt', "unknown field; did you mean 'prompt'?")
     """
 
-    __module__ = "seedance_nb"
-
     path: str
     message: str
     rule: str
