@@ -21,9 +21,7 @@ _TYPES: dict[str, str] = _KEYS.pop("types")
 KEYWORDS = frozenset(name for names in _KEYS.values() for name in names)  # all that are supported
 LISTS, MAPS, ONES = _KEYS["lists"], _KEYS["maps"], _KEYS["ones"]
 PLAIN = {"uniqueItems", *_KEYS["values"], *_KEYS["numbers"]}  # they do not change what the keywords beside them mean
-FILE = re.compile(
-    "(image|video|audio|font)/|application/(octet-stream|pdf|zip)"
-)  # media types of files that are no text
+FILE = re.compile("(image|video|audio|font)/|application/(octet-stream|pdf|zip)")  # a media type that is no text
 _REQUIRED_ALONE = {"required", "title", "description"}
 _LONGEST = 20  # digits of a limit
 _NOT_NULL = KEYWORDS - {"default", "const", "example", "type"}

@@ -169,8 +169,7 @@ class _Canvas:
 def picture(file: str, size: tuple[int, int]) -> Image.Image | None:
     """A reference image cropped to `size` px, None if it cannot or must not be read. *reads files*."""
     try:
-        formats = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-        with Path(file).open("rb") as data, Image.open(data, formats=formats) as image:
+        with Image.open(file, formats=("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")) as image:
             if image.width * image.height > _MOST_PX:
                 return None
             image.thumbnail((8 * max(size), 8 * max(size)))  # before it is copied several times
