@@ -250,7 +250,7 @@ class Normaliser:
             why = "is a URL, which is never read" if ":" in ref else "is another document, read only if this is a file"
             why = "does not exist" if ref[:1] == "#" else schema.get("x-unread", why)
             self._report(pointer, f"$ref {ref!r} {why}; any value is allowed here")
-            return {"unevaluatedProperties": True}
+            return {"unevaluatedProperties": True, "x-unread": why}
         key = (target_pointer, role)
         name = target_pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         if key in refs or self.nodes > SHARED_FROM or len(refs) > _SHARED_BELOW:

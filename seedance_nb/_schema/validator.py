@@ -148,6 +148,7 @@ def _media(_: Any, table: Any, instance: Any, schema: Any) -> Errors:
 
 _Checker = extend(Draft202012Validator, {
     **APPLICATORS, "properties": _properties, "pattern": _pattern, "multipleOf": _multiple_of, "uniqueItems": _unique,
+    "x-unread": lambda _, why, *__: [ValidationError(f"could not be checked: its $ref {why}", validator=UNCHECKED)],
     AT_LEAST_ONE: _at_least_one, DEFINED_NAMES: _defined_names, READ_ONLY: _read_only, "x-media": _media, "x-needs": _needs,
 })  # fmt: skip
 

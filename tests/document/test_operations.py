@@ -287,9 +287,20 @@ def test_what_another_document_says_of_a_field_does_not_block_the_others(ref: st
         assert found.message.endswith("any value is allowed here")
         form = sd.form(made)
         form.values = {"n": 1, "o": value, "h": 3}
-        assert form.problems == ()
-        wrong = check(made, {"n": "1", "o": value, "h": "3"})
-        assert [problem.path for problem in wrong] == (["/n", "/h"] if source == parts else ["/n"])
+        assert form.is_valid
+        assert {problem.rule for problem in form.problems} == {"unchecked"}
+        wrong = [problem.path for problem in check(made, {"n": "1", "o": value, "h": "3"}) if not problem.warns]
+        assert wrong == (["/n", "/h"] if source == parts else ["/n"])
+
+
+def test_nothing_is_refused_for_what_is_not_read() -> None:
+    other, text = {"$ref": "https://example.com/a.yaml"}, {"type": "string"}
+    for schema in ({"oneOf": [other, text]}, {"not": other}, {"if": other, "then": False}, {"anyOf": [other, {"type": "null"}]},
+                   {"type": "array", "contains": other}, {"allOf": [other, text]}):  # fmt: skip
+        value: Any = ["x"] if "contains" in schema else "x"
+        (problem,) = sd.check(sd.spec({"type": "object", "properties": {"a": schema}}), a=value)
+        assert (problem.rule, problem.warns) == ("unchecked", True)
+        assert problem.message == "could not be checked: its $ref is a URL, which is never read"
 
 
 def test_the_discriminator_of_swagger_2_chooses_what_is_built_from_its_base() -> None:

@@ -86,9 +86,8 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
         if not isinstance(items, dict) or not items:
             return "json"
         entry = shape_of(items, shape.defs)
-        is_text = kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions
-        is_text = is_text and entry.view.get("format") not in ("binary", "byte")  # each with a button to choose a file
-        return "list" if is_text else "items"
+        has_more = entry.nullable or entry.suggestions or entry.view.get("format") in ("binary", "byte")
+        return "items" if has_more or kind_of(entry) not in ("text", "prose") else "list"
     if shape.types == ("object",):
         if properties_of(schema) or shape.conditions:
             return "object" if len(properties_of(schema)) <= _MOST_FIELDS else "json"
