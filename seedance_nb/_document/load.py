@@ -137,11 +137,11 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
 
 
 def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -> Spec:
-    item = _operations.resolve_reference(root, root.table("paths").table(chosen.path))
+    item = tables.resolve_reference(root, root.table("paths").table(chosen.path))
     operation = (item if chosen.method in item.value else item.table("additionalOperations")).table(chosen.method)
     content = replace(operation, value={"schema": {"type": "object", "properties": {}}})  # of parameters alone
     if "requestBody" in operation.value:
-        contents = _operations.resolve_reference(root, operation.table("requestBody")).table("content")
+        contents = tables.resolve_reference(root, operation.table("requestBody")).table("content")
         if not chosen.content_type:
             raise contents.error("the request body has no media type")
         content = contents.table(chosen.content_type)
@@ -169,17 +169,15 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
                 if not {"additionalProperties", "unevaluatedProperties"}.isdisjoint(part):
                     part["properties"] = dict.fromkeys(names, True) | part.get("properties", {})
     responses = operation.table("responses", optional=True)
-    task, replies = tables.task_table(root, responses) if has_task else None, {}
-    if task:
-        status = root.table("paths").table(task.status_path).table("get").table("responses")
-        replies = {"create": tables.reply_of(root, responses), "status": tables.reply_of(root, status)}
+    task, replies = tables.task_table(root, responses) if has_task else (None, {})
+    oddities += tables.unmatched(task, replies, root.file) if task else ()
     auth = None
     with nullcontext() if has_task else suppress(SpecError):  # how a key is sent matters only where a request is
         auth = _operations.auth_of(root, operation, oddities)
     return _spec_of(
         root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file), oddities), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
-        key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=tables.error_table(root) if task else None,
+        key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=tables.error_table(root, responses) if task else None,
         replies=replies, calls={name: tables.call_of(root, calls.table(name)) for name in calls.value}, **tables.callback_of(operation),
     )  # fmt: skip
 
@@ -437,7 +435,7 @@ def _replies(document: dict[str, Any], at: Sequence[str]) -> dict[str, Any]:
     found, root = dict[str, Any](), Table(value=document, file="", pointer="")
     for status, reply in reader.objects(find(document, to_pointer(at))):
         with suppress(SpecError):  # what cannot be read shows nothing
-            found[status] = _operations.resolve_reference(root, replace(root, value=reply)).value
+            found[status] = tables.resolve_reference(root, replace(root, value=reply)).value
             content = find(found[status], "/content/application~1json")
             named = [find(one, "/value") for _, one in reader.objects(find(content, "/examples"))]
             values = [find(content, "/example"), find(content, "/schema/example"), *named]

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find
-from seedance_nb._document.tables import Table
+from seedance_nb._document.tables import Table, resolve_reference
 
 METHODS = ("post", "put", "patch", "delete", "query")
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-_MOST_HOPS, _MOST_LISTED, _LONGEST = 20, 12, 2_000
+_MOST_LISTED, _LONGEST = 12, 2_000
 _COLLECTIONS = {"multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False)}
 _PLACES = ("path", "query", "header", "cookie")
 _NO_PARAMETERS = {("header", name) for name in ("accept", "content-type", "authorization")}  # sent anyway
@@ -47,20 +47,6 @@ class Operation:
 
     def __str__(self) -> str:
         return f"{self.method.upper()} {self.path}" + (f" ({self.id})" if self.id else "")
-
-
-def resolve_reference(root: Table, table: Table) -> Table:
-    """The target of a local `$ref`, or the table itself without one. *pure*. Raises: SpecError for any other `$ref`."""
-    for _ in range(_MOST_HOPS):
-        ref = table.value.get("$ref")
-        if ref is None:
-            return table
-        target = find(root.value, ref[1:]) if isinstance(ref, str) and ref.startswith("#/") else ABSENT
-        if not isinstance(target, dict):
-            outside = "points outside the document, which is not supported"
-            raise table.error(f"$ref {ref!r} {'does not exist' if str(ref).startswith('#') else outside}", "$ref")
-        table = Table(value=target, file=root.file, pointer=ref[1:])
-    raise table.error("this $ref only refers to other references", "$ref")
 
 
 def operations_of(root: Table) -> tuple[Operation, ...]:

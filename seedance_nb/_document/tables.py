@@ -1,20 +1,24 @@
 """The package's own `x-` keys: the check of their values, and the tables as frozen values: task, error codes, price and free calls."""
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, JsonPath, find, find_all, to_pointer
-from seedance_nb._document.reader import SCALARS, packaged
+from seedance_nb._base.problem import Oddity
+from seedance_nb._base.values import ABSENT, JsonPath, find, find_all, to_path, to_pointer
+from seedance_nb._document.reader import SCALARS, objects, packaged
 from seedance_nb._schema.library import Draft202012Validator
 from seedance_nb._schema.normalise import VALUES, Normaliser
+from seedance_nb._schema.validator import errors_of, metavalidator, problem_of, validator_of
 
 _EXTENSIONS = packaged("_extensions")  # the schemas of the keys
 ROLES: tuple[str, ...] = (*_EXTENSIONS["field"]["x-role"]["enum"],)
 MEDIA_RULES: tuple[str, ...] = (*_EXTENSIONS["kinds"]["media"],)
+_UNKNOWN = ("unknown", "additionalProperties", "unevaluatedProperties", "false")
 
 
 def check_extensions(document: dict[str, Any], file: str) -> None:
@@ -61,6 +65,19 @@ class Table:
         return value
 
 
+def resolve_reference(root: Table, table: Table) -> Table:
+    """The target of a local `$ref`, or the table itself without one. *pure*. Raises: SpecError for any other `$ref`."""
+    for _ in range(20):  # references may lead in a circle
+        if (ref := table.value.get("$ref")) is None:
+            return table
+        target = find(root.value, ref[1:]) if isinstance(ref, str) and ref.startswith("#/") else ABSENT
+        if not isinstance(target, dict):
+            outside = "points outside the document, which is not supported"
+            raise table.error(f"$ref {ref!r} {'does not exist' if str(ref).startswith('#') else outside}", "$ref")
+        table = Table(value=target, file=root.file, pointer=ref[1:])
+    raise table.error("this $ref only refers to other references", "$ref")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskTable:
     """How a task is followed: the status call, and JSON Pointers into its response. The first alternative with a value counts."""
@@ -68,7 +85,7 @@ class TaskTable:
     id_pointer: str
     status_path: str
     id_parameter: str
-    words: dict[str, str]  # the provider's, in lower case: queued, running, done or failed
+    words: dict[str, str]  # the provider's, as `plain_word` has them: queued, running, done or failed
     state: str
     outputs: tuple[str, ...]
     also_id: tuple[str, ...] = ()  # alternatives to `id_pointer`
@@ -140,10 +157,10 @@ def arguments(table: dict[str, Any], *without: str) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in members.items()}
 
 
-def task_table(root: Table, responses: Table) -> TaskTable:
-    """The task table, from `x-task` and the link that it names; its own words precede the usual ones. *reads files*. Raises: SpecError."""
+def task_table(root: Table, responses: Table) -> tuple[TaskTable, dict[str, Any]]:
+    """The task table, from `x-task` and the link that it names, and the schemas of both responses; its own words precede the usual ones. *reads files*. Raises: SpecError."""
     table = root.value["x-task"]
-    link = responses.table("200").table("links").table(table["follow"])
+    link = resolve_reference(root, responses.table("200")).table("links").table(table["follow"])
     method, status_path, status = _operation(root, link, "operationId")
     if method != "get":
         raise link.error("the status call must be a GET", "operationId")
@@ -153,7 +170,7 @@ def task_table(root: Table, responses: Table) -> TaskTable:
     where = [find(item, "/in") for item in find_all(status.value, "/parameters/*") if find(item, "/name") == parameter]
     if where not in (["query"], ["path"]):
         raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
-    common, own = ([(word.casefold(), state) for state, words in one.items() for word in words]
+    common, own = ([(plain_word(word), state) for state, words in one.items() for word in words]
                    for one in (packaged("_words"), table.get("words", {})))  # fmt: skip
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
@@ -162,17 +179,59 @@ def task_table(root: Table, responses: Table) -> TaskTable:
     calls: dict[str, Any] = {name: call_of(root, root.table("x-task").table(name)) for name in names}
     if other := [name for name, call in calls.items() if call.method != "get"]:
         raise root.error("this call must be a GET", "x-task", *other)
-    return TaskTable(**calls, id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
+    task = TaskTable(**calls, id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
                      id_parameter=parameter if where == ["query"] else "", words=dict([*own, *common, *own]),
                      failed_codes=tuple(map(str, table.get("failed-codes", ()))))  # fmt: skip
+    return task, {"create": reply_of(root, responses), "status": reply_of(root, status.table("responses"))}
 
 
-def error_table(root: Table) -> ErrorTable:
-    """The table of a provider's codes, `x-errors`. *pure*. Raises: SpecError if there is none."""
+def plain_word(word: Any) -> str:
+    """A state as words are compared: in lower case, with "_" for spaces and hyphens; a number as its digits. *pure*."""
+    return re.sub(r"[\s-]", "_", str(word).strip().casefold()).removesuffix(".0")
+
+
+def documented(schema: Any, pointer: str, *, lists: bool = False) -> list[Any] | None:
+    """The words or numbers (0 for any) that a response documents at `pointer`, [] for any words; None if it has nothing there. With `lists`, lists need no `*`. *pure*."""
+    value: Any = "\0"
+    for name in reversed(to_path(pointer)):
+        value = [value] if name == "*" or name.isdecimal() else {name: value}
+    is_schema = next(metavalidator().iter_errors(schema), None) is None
+    found = [problem_of(one) for one in errors_of(validator_of(schema), value)] if is_schema else []
+    above = [one.rule for one in found if one.path.count("/") < pointer.count("/") and not lists]
+    if "type" in above or any(one.rule in _UNKNOWN and "server" not in one.message for one in found):
+        return None
+    limits = {one.rule: one.limit for one in found}
+    return [one for one in limits.get("enum", [0] * ("integer" in str(limits.get("type")))) if one is not None]
+
+
+def unmatched(task: TaskTable, replies: dict[str, Any], file: str) -> Iterator[Oddity]:
+    """What the table reads and no documented response has. *pure*. Raises: SpecError where a paid video would not be found."""
+    status, outputs = replies["status"], () if task.result else task.outputs
+    rows = {"follow": (replies["create"], (task.id_pointer, *task.also_id)), "state": (status, (task.state, *task.also_state)),
+            "outputs": (status, outputs), "error": (status, task.error), "credits": (status, (task.credits,))}  # fmt: skip
+    for name, (reply, pointers) in rows.items():
+        if pointers and all(documented(reply, one, lists=name == "outputs") is None for one in pointers):
+            message = f"no documented response has {' or '.join(pointers)}; correct it, or add it to the response"
+            if name in ("follow", "state", "outputs"):
+                raise SpecError(f"{message}: a paid video would not be found", file=file, pointer=f"/x-task/{name}")
+            yield Oddity(pointer=f"/x-task/{name}", message=message)
+    words = {str(word): task.words.get(plain_word(word)) for word in documented(status, task.state) or ()}
+    if words and "done" not in words.values():
+        message = f"no word for done is among the documented {', '.join(words)}: a paid video would not be found"
+        raise SpecError(message, file=file, pointer="/x-task/words")
+    if unknown := [word for word, state in words.items() if not state and word.casefold() != "unknown"]:
+        yield Oddity(pointer="/x-task/words", message=f"no state is given for the documented {', '.join(unknown)}")
+
+
+def error_table(root: Table, responses: Table) -> ErrorTable:
+    """The table of a provider's codes, `x-errors`, with the statuses of the documented refusals. *reads files*. Raises: SpecError if there is none."""
     table = root.table("x-errors").value
     single = {name: [table[name]] for name in ("code", "message", "details") if isinstance(table.get(name), str)}
     texts = {key: [*map(str, value)] if isinstance(value, list) else value for key, value in (table | single).items()}
-    return ErrorTable(**arguments(texts | ({"invalid": str(table["invalid"])} if "invalid" in table else {})))
+    own = {name for name in responses.value if re.match("4|default", name) and reply_of(root, responses, name)}
+    stated = {one: kind for one, kind in packaged("_skeleton")["statuses"].items() if own & {one, "4XX", "default"}}
+    texts |= {"invalid": str(table.get("invalid", "400" if "400" in stated and "422" not in stated else "422"))}
+    return ErrorTable(**arguments(texts | {"statuses": stated | table.get("statuses", {})}))
 
 
 def call_of(root: Table, table: Table) -> Call:
@@ -185,9 +244,8 @@ def callback_of(operation: Table) -> dict[str, str]:
     """The pointers to the task's id in a callback's body, marked `x-fill: id`, and to its URL in the request; {} if none is documented. *pure*."""
     callbacks = operation.table("callbacks", optional=True).value.values()
     for expression, item in [item for one in callbacks if isinstance(one, dict) for item in one.items()]:
-        properties = find(item, "/post/requestBody/content/application~1json/schema/properties")
-        for name, child in properties.items() if isinstance(properties, dict) else ():
-            if find(child, "/x-fill") == "id":
+        for name, child in objects(find(item, "/post/requestBody/content/application~1json/schema/properties")):
+            if child.get("x-fill") == "id":
                 return {"callback_id": f"/{name}", "callback_url": str(expression).partition("#")[2].removesuffix("}")}
     return {}
 
@@ -201,6 +259,8 @@ def _operation(root: Table, table: Table, key: str) -> tuple[str, str, Table]:
     raise table.error(f"no operation has the operationId {name!r}", key)
 
 
-def reply_of(root: Table, responses: Table) -> Any:
-    content = responses.table("200").table("content").table("application/json")
-    return Normaliser(root.value, root.file).schema(content.table("schema").value, f"{content.pointer}/schema")
+def reply_of(root: Table, responses: Table, status: str = "200") -> Any:
+    """The schema of a response's JSON, {} if it documents none. *pure*. Raises: SpecError."""
+    contents = resolve_reference(root, responses.table(status, optional=True)).table("content", optional=True)
+    content = contents.table("application/json", optional=True)
+    return Normaliser(root.value, root.file).root(content.value.get("schema", {}), f"{content.pointer}/schema")

@@ -148,7 +148,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         db.execute("BEGIN")  # one snapshot for both queries, because another process may be creating the tables
         version = db.execute("PRAGMA user_version").fetchone()[0]
         foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
-        found = "ok" if path.stat().st_size > CHECKED_AT_ONCE else damage_of(db)
+        # This also compares indexes and rows, so a changed character in the column that prevents a second payment is found.
+        found = "ok" if path.stat().st_size > CHECKED_AT_ONCE else db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if version == 0 and _journal.is_used(path):
         found = "its format number is missing"
     elif foreign:
@@ -163,12 +164,6 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         raise sqlite3.OperationalError("SQLite would not write durably here")
     migrate(db)
     adopt_home(db, path)
-
-
-def damage_of(db: sqlite3.Connection) -> str:
-    """The first damage that SQLite finds, "ok" if there is none. *reads files*."""
-    # It also compares indexes and rows, so a changed character in the column that prevents a second payment is found.
-    return str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
 
 
 def migrate(db: sqlite3.Connection) -> None:

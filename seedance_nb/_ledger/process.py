@@ -45,8 +45,7 @@ def _machine() -> tuple[str, str, str, str]:
     namespace = ""
     with suppress(OSError):
         namespace = str(Path("/proc/self/ns/pid").readlink())
-    # Hashed, because systemd asks programs not to hand the id itself on.
-    machine = _text("/etc/machine-id")
+    machine = _text("/etc/machine-id")  # hashed, because systemd asks programs not to hand the id itself on
     machine_hash = hashlib.sha256(machine.encode()).hexdigest()[:12] if machine else ""
     return platform.node(), machine_hash, _text("/proc/sys/kernel/random/boot_id"), namespace
 

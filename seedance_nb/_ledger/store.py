@@ -280,7 +280,7 @@ class Store:
         file = self._file
         with closing(_database.read_only(self.path)) as db:
             db.execute("BEGIN")
-            found = _database.damage_of(db)
+            found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok" and file is self._file:
                 self._damage = found.replace("\n", " ")
             (rows,) = db.execute("SELECT count(*) FROM tasks").fetchone()

@@ -291,20 +291,17 @@ def upright(frame: Any) -> Any:
 def describe(container: Any, file_format: str) -> MediaFacts:
     """The facts of a container's video and audio. *pure*: nothing is decoded. Raises: IndexError if it has neither."""
     stream = main_stream(container)
-    audio_codec = _codec(container.streams.audio[0]) if container.streams.audio else ""
+    coders = {one.type: one.codec_context for one in (stream, *container.streams.audio[:1])}  # None without a decoder
+    codecs = {kind: str(one.codec.canonical_name) if one else "unknown" for kind, one in coders.items()}
     seconds = (container.duration or 0) / 1_000_000
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
-    facts = MediaFacts(kind="audio", format=file_format, seconds=round(seconds, 3), audio=audio_codec)
+    facts = MediaFacts(kind="audio", format=file_format, seconds=round(seconds, 3), audio=codecs.get("audio", ""))
     if stream.type != "video":
         return facts
     decoder, fps = stream.codec_context, round(float(stream.average_rate or 0), 3)
     width, height = (decoder.width, decoder.height) if decoder else (0, 0)
-    return replace(facts, kind="video", width=width, height=height, fps=fps, codec=_codec(stream))
-
-
-def _codec(stream: Any) -> str:  # the other facts are readable without a decoder for the codec
-    return str(stream.codec_context.codec.canonical_name) if stream.codec_context else "unknown"
+    return replace(facts, kind="video", width=width, height=height, fps=fps, codec=codecs["video"])
 
 
 def seconds_between(packets: list[tuple[int, int]], stream: Any) -> float:

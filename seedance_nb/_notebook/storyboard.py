@@ -172,7 +172,7 @@ class Storyboard(ShownBatch):
                 step = f"solve the problem of shot {at}, then run this again"
             raise errors.SeedanceError(text, next_step=step)
         frame, row = self._found(at, before.row)
-        if not (row or (frame and _is_image(frame))):
+        if not (row or (frame and sniff(ENGINE.run(fetch_small(frame)))[0] == "image")):
             try:
                 frame = last_frame_url(self._session, self.items[at].spec, before.row)
             except errors.SeedanceError as error:
@@ -219,7 +219,7 @@ def last_frame_url(session: Session, spec: Spec, row: Row) -> str:
     frames = (one.place for one in read_extras(row.beside) if "-last-frame" in Path(one.file).name)
     url = next((row.outputs[place] for place in frames if place < len(row.outputs)), "")
     can_upload = "upload" in spec.calls
-    if url and not ("?" in url and can_upload) and _is_image(url):
+    if url and not ("?" in url and can_upload) and sniff(ENGINE.run(fetch_small(url)))[0] == "image":
         return url  # a signed one only where it must be: a notebook may save its widgets
     if not can_upload:
         text = f"{spec.provider} accepts no uploads, and {row.provider} gave no URL of the last frame that still works."
@@ -228,7 +228,3 @@ def last_frame_url(session: Session, spec: Spec, row: Row) -> str:
     content = io.BytesIO()
     session.task(row.seq).show(row).last_frame.save(content, "PNG")
     return ENGINE.run(session.sender.account(spec).upload(content.getvalue(), "last-frame.png"))
-
-
-def _is_image(url: str) -> bool:
-    return sniff(ENGINE.run(fetch_small(url)))[0] == "image"

@@ -161,7 +161,7 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
     code, words = str(_code(table, answer)), sanitize(_message(table, answer))[:500]
     status = str(answer.status)
     if code not in table.refusals:
-        if not words or code in table.unclear or status not in table.statuses:
+        if not words or {code, status} & table.unclear.keys() or status not in table.statuses:
             return None
         code = status
     found = [(pointer, value) for pointer in table.details for value in find_all(answer.value, pointer)]

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number, shorten, to_path
-from seedance_nb._document.tables import ErrorTable, TaskTable
+from seedance_nb._document.tables import ErrorTable, TaskTable, plain_word
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.answers import PATTERNS, TABLE, id_text, objects_of, plain_name, words_of
 from seedance_nb._web.addresses import clean_url
@@ -33,6 +33,7 @@ class TaskStatus:
 def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None, task: str = "") -> TaskStatus | None:
     """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. At an undocumented place a word counts only beside the id `task`, or "done" beside a result URL: it may be about the call itself. *pure*."""
     stated, outputs, own = find(answer, table.state), tuple[str, ...](), list[dict[str, Any]]()
+    stated = str(stated) if plain_word(stated) in table.words else stated  # a number or a boolean, too
     is_open = isinstance(stated, str) and stated.strip() and state_of(table, stated) is not State.DONE
     if not is_open:  # else they say no more
         outputs, own = result_urls(answer, table.outputs), objects_of(answer, task)
@@ -81,7 +82,7 @@ def _reported(table: TaskTable, answer: Any) -> str:
 
 
 def state_of(table: TaskTable, word: Any) -> State:
-    return State(table.words.get(re.sub(r"[\s-]", "_", str(word).strip().casefold()), State.OTHER))
+    return State(table.words.get(plain_word(word), State.OTHER))
 
 
 def _texts(answer: Any, pointers: tuple[str, ...]) -> list[str]:

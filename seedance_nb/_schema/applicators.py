@@ -205,7 +205,7 @@ def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], v
     if (index := discriminated(branches, value)) is not None:
         yield from errors[index]
         return
-    candidates = [found for found in errors if not any(_here(error, "type") for error in found)]
+    candidates = [found for found in errors if not any(one.validator == "type" and not one.path for one in found)]
     is_missing = all(one.validator == "required" and len(one.path) == 1 for found in errors for one in found)
     if (kinds := _common_limits(errors, "type")) is not None:
         yield ValidationError("", validator="type", validator_value=kinds, instance=value, schema=schema)
@@ -235,15 +235,11 @@ def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], v
         yield from common if wrong else nearest
 
 
-def _here(error: ValidationError, *rules: str, path: Sequence[Any] = ()) -> bool:
-    return error.validator in rules and [*error.path] == [*path]
-
-
 def _common_limits(errors: Iterable[Sequence[ValidationError]], *rules: str, path: Any = ()) -> list[Any] | None:
     """The allowed values of all branches, if each rejects the value itself, or the one at `path`, by one of these rules; else None."""
     allowed: list[Any] = []
     for found in errors:
-        here = next((error for error in found if _here(error, *rules, path=path)), None)
+        here = next((one for one in found if one.validator in rules and [*one.path] == [*path]), None)
         if here is None:
             return None
         limit = here.validator_value

@@ -194,8 +194,7 @@ def _face(number: int, size: int, layout: Layout) -> Any:
 
 @functools.cache
 def _has(number: int, char: str) -> bool:
-    # A font draws its one "missing" glyph for a character that it lacks.
-    face = _fonts()[number]
+    face = _fonts()[number]  # which draws its one "missing" glyph for a character that it lacks
     return char == " " or bytes(face.getmask(char)) != bytes(face.getmask("\U0010ffff"))
 
 

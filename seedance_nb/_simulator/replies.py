@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, find, find_all, packaged_table, set_at, to_path
 from seedance_nb._document.spec import Spec
+from seedance_nb._document.tables import documented, plain_word
 
 _TABLE = packaged_table(__file__)
 MADE_UP: dict[str, int] = _TABLE["made up"]
@@ -64,8 +65,8 @@ class Replies:
         """The response to a status request, or to one for the result; `facts` are the values for `x-fill`, `output` and `fault` among them."""
         table, schema = self.task, self.spec.replies["status"]
         # The provider's word for the state: one that the response documents, else any with this meaning.
-        words = [*_enum(schema, to_path(table.state)), *table.words]
-        word = next(str(word) for word in words if table.words.get(str(word).casefold()) == state)
+        words = [*(documented(schema, table.state) or ()), *table.words]
+        word = next(word for word in words if table.words.get(plain_word(word)) == state)
         value = set_at(shape(schema, facts), to_path(table.state), word)
         if find(value, table.id_pointer) is not ABSENT:  # an example of a page without x-fill would be another task's
             value = set_at(value, to_path(table.id_pointer), facts["id"])
@@ -110,18 +111,6 @@ def shape(schema: Any, facts: dict[str, Any]) -> Any:
     return next((one for one in values if one is not ABSENT), None if "null" in types else ABSENT)
 
 
-def _enum(schema: Any, parts: tuple[str, ...]) -> list[Any]:
-    if not isinstance(schema, dict):
-        return []
-    if not parts:
-        return list(schema.get("enum", ()))
-    inner = _enum(schema.get("properties", {}).get(parts[0]), parts[1:])
-    return inner or [word for part in schema.get("allOf", ()) for word in _enum(part, parts)]
-
-
 def _put_first(answer: Any, pointer: str, value: Any) -> Any:
-    parts = to_path(pointer)
-    if "*" not in parts:
-        return set_at(answer, parts, value)
-    star = parts.index("*")
-    return set_at(answer, parts[:star], [set_at({}, parts[star + 1 :], value)])
+    outer, star, inner = pointer.partition("/*")
+    return set_at(answer, to_path(outer), [set_at({}, to_path(inner), value)] if star else value)

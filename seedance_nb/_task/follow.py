@@ -100,8 +100,7 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
         reason = "sending was stopped before it started"
         flow.ledger.update(row.seq, only_in=(State.WAITING,), state=State.UNSENT, error=reason)
         raise
-    # From here on it may have been sent, so an interrupt must not mark the row as not sent.
-    try:
+    try:  # from here on it may have been sent, so an interrupt must not mark the row as not sent
         ENGINE.follow(flow.key(row), lambda: run(flow, row, request))
     except BaseException as error:
         flow.delivery.settled = True

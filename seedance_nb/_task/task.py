@@ -266,8 +266,7 @@ class Task:
         return self.show(future.result())
 
     async def _show_until(self, future: "Future[Row]", shown: Progress) -> None:
-        # Never awaits the future itself: cancelling the cell must not cancel the task.
-        while not future.done():
+        while not future.done():  # never awaits the future itself: cancelling the cell must not cancel the task
             await asyncio.sleep(2 * _TICK_S)
             if shown.is_due:
                 shown.update(await asyncio.to_thread(lambda: self.row))

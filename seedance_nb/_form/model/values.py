@@ -28,8 +28,8 @@ def body_of(spec: Spec, body: Any) -> Any:
     if built == (whole := to_json_value(body)):
         return whole
     is_misplaced = any(name in properties_of(tree(spec).shape.view) and name not in built for name in body)
-    is_whole = is_misplaced or set(body) == set(built) or _is_valid(spec, body)
-    is_partial = spec.task is None and set(body) < set(built) and not _is_valid(spec, built)
+    is_whole = is_misplaced or set(body) == set(built) or all(one.warns for one in check(spec, body))
+    is_partial = spec.task is None and set(body) < set(built) and not all(one.warns for one in check(spec, built))
     return copy.deepcopy(body) if is_whole or is_partial else built
 
 
@@ -41,10 +41,6 @@ def prefilled(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
     if wrong := tuple(p for p in problems if p.rule in rules or isinstance(find(body, p.path), given)):
         raise InvalidInput(wrong)
     return body
-
-
-def _is_valid(spec: Spec, body: Any) -> bool:
-    return all(problem.warns for problem in check(spec, body))
 
 
 def moved_paths(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:

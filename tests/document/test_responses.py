@@ -1,0 +1,186 @@
+"""The tables of a page against the responses that it documents: what would lose a paid video is told before anything is paid."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from document.test_new_model import own_provider
+
+import seedance_nb as sd
+from seedance_nb._ledger.row import State
+from seedance_nb._provider.outcome import Answer, SendOutcome, classify
+from seedance_nb._provider.status import read_status
+
+
+def film_of(page: dict[str, Any]) -> dict[str, Any]:
+    """The documented fields of a film in the response of the status call."""
+    responses = page["paths"]["/v2/films/{film}"]["get"]["responses"]
+    fields: dict[str, Any] = responses["200"]["content"]["application/json"]["schema"]["properties"]["film"]
+    return fields
+
+
+def a_page(state: dict[str, Any] | None = None, /, **task: Any) -> dict[str, Any]:
+    page = copy.deepcopy(own_provider())
+    page["x-task"] |= task
+    film_of(page)["properties"] |= {"state": state} if state else {}
+    return page
+
+
+def told(page: dict[str, Any]) -> str:
+    return "; ".join(map(str, sd.spec(page).oddities))
+
+
+def test_a_table_that_fits_the_documented_responses_has_no_schema_problem() -> None:
+    assert told(a_page()) == ""
+    assert not any(sd.spec(name).oddities for name in sd.models() if not name.startswith("crun"))
+
+
+@pytest.mark.parametrize(("place", "value"), [("state", "/nope"), ("outputs", ["/nope/url", "/film/url"])])
+def test_a_pointer_to_nothing_that_is_documented_is_refused_where_it_would_lose_a_video(place: str, value: Any) -> None:
+    with pytest.raises(
+        sd.SpecError, match=r"no documented response has /nope.*a paid video would not be found"
+    ) as error:
+        sd.spec(a_page(**{place: value}))
+    assert error.value.pointer == f"/x-task/{place}"
+
+
+def test_the_id_is_where_the_create_response_has_it() -> None:
+    page = a_page()
+    link = page["paths"]["/v2/films"]["post"]["responses"]["200"]["links"]["FilmState"]
+    link["parameters"]["film"] = "$response.body#/film/task"
+    with pytest.raises(sd.SpecError, match="no documented response has /film/task"):
+        sd.spec(page)
+    page["x-task"]["also-id"] = ["/film/id"]
+    assert told(page) == ""
+
+
+def test_what_only_is_not_shown_is_a_schema_problem() -> None:
+    assert "/x-task/error: no documented response has /film/why" in told(a_page(error=["/film/why"]))
+    assert "/x-task/credits: no documented response has /cost" in told(a_page(credits="/cost"))
+    assert told(a_page(error=["/film/why", "/film/reason"])) == ""
+
+
+@pytest.mark.parametrize("schema", [
+    {}, {"type": "object"}, {"type": "object", "properties": {"film": {}}}, {"type": "object", "properties": {"film": {"type": "object"}}},
+    {"type": "object", "properties": {"code": {"type": "integer"}}, "additionalProperties": True},
+    {"type": "object", "properties": {"film": {"$ref": "#/components/schemas/Film"}}},
+    {"oneOf": [{"type": "object", "properties": {"code": {}}}, {"type": "object", "properties": {"film": {}}}]}])  # fmt: skip
+def test_a_response_that_leaves_open_what_it_has_contradicts_nothing(schema: dict[str, Any]) -> None:
+    page = a_page(error=["/film/reason"])
+    page["components"]["schemas"] = {"Film": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Film"}},
+                                              "additionalProperties": True}}  # fmt: skip
+    page["paths"]["/v2/films/{film}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] = schema
+    assert "/x-task/state" not in told(page)
+
+
+def test_a_page_without_any_documented_response_still_works() -> None:
+    page = a_page()
+    responses = page["paths"]["/v2/films/{film}"]["get"]["responses"]
+    del responses["200"]["content"]
+    assert told(page) == ""
+    responses.clear()
+    assert told(page) == ""
+
+
+def test_a_read_only_id_is_documented() -> None:
+    page = a_page({"type": "string", "readOnly": True})
+    assert told(page) == ""
+
+
+def test_documented_words_that_nobody_knows_are_told() -> None:
+    words = {"type": "string", "enum": ["asked", "glued", "cut", "lost"]}
+    assert "no state is given for the documented glued" in told(a_page(words))
+    assert (
+        told(a_page(words, words={"queued": ["asked"], "running": ["glued"], "done": ["cut"], "failed": ["lost"]}))
+        == ""
+    )
+
+
+@pytest.mark.parametrize("state", [
+    {"type": "string", "enum": ["排队中", "生成中", "已完成", "失败"]}, {"type": "integer", "enum": [0, 1, 2]}, {"type": "integer"}, {"type": ["integer", "null"]},
+    {"anyOf": [{"const": "binned"}, {"const": "glued"}]}])  # fmt: skip
+def test_a_state_without_a_word_for_done_is_refused(state: dict[str, Any]) -> None:
+    with pytest.raises(sd.SpecError, match="a paid video would not be found") as error:
+        sd.spec(a_page(state))
+    assert error.value.pointer == "/x-task/words"
+
+
+def test_words_may_be_numbers_and_have_spaces_and_hyphens() -> None:
+    numbers = {"queued": [0], "running": ["1"], "done": [2], "failed": [3]}
+    assert told(a_page({"type": "integer", "enum": [0, 1, 2, 3]}, words=numbers)) == ""
+    words = {"queued": ["in line"], "done": ["all-done"], "failed": ["lost"]}
+    assert told(a_page({"type": "string", "enum": ["In Line", "All done", "lost"]}, words=words)) == ""
+
+
+NUMBERS = {"queued": [0], "running": ["1"], "done": [2], "failed": [3]}
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(0, State.QUEUED), (1, State.RUNNING), (2, State.DONE), (2.0, State.DONE), (3, State.FAILED), (" 2", State.DONE)],
+)
+def test_a_state_that_is_a_number_is_followed_like_a_word(state: Any, expected: State) -> None:
+    table = sd.spec(a_page({"type": "integer", "enum": [0, 1, 2, 3]}, words=NUMBERS)).task
+    assert table
+    status = read_status(table, {"film": {"state": state, "files": ["https://films.example.com/1.mp4"]}})
+    assert status
+    assert status.state is expected
+
+
+def test_the_simulator_answers_with_numbers_where_the_page_documents_numbers(tmp_path: Path) -> None:
+    spec = sd.spec(a_page({"type": "integer", "enum": [0, 1, 2, 3]}, words=NUMBERS))
+    session = sd.Session(simulate=True, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "films")
+    task = session.submit(spec, text_prompt="A paper boat", seconds=2, resolution="480p")
+    assert task.wait(60).path.stat().st_size > 1000
+    assert task.details()["film"]["state"] == 2
+
+
+def refusing_page(status: str, **errors: Any) -> sd.Spec:
+    """A page that documents the shape of its errors for an HTTP status, and says of no code what it means."""
+    page = own_provider()
+    page["x-errors"] = {"code": "/problem/code", "message": "/problem/text", **errors}
+    schema = {
+        "type": "object",
+        "properties": {
+            "problem": {"type": "object", "properties": {"code": {"type": "string"}, "text": {"type": "string"}}}
+        },
+    }
+    page["components"]["responses"] = {
+        "Bad": {"description": "bad", "content": {"application/json": {"schema": schema}}}
+    }
+    page["paths"]["/v2/films"]["post"]["responses"][status] = {"$ref": "#/components/responses/Bad"}
+    return sd.spec(page)
+
+
+def outcome_of(spec: sd.Spec, status: int, value: Any) -> SendOutcome:
+    return classify(spec, Answer(status=status, value=value))
+
+
+NO = {"problem": {"code": "no_foxes", "text": "No foxes"}}
+
+
+@pytest.mark.parametrize("documented", ["400", "4XX", "default"])
+def test_a_documented_error_without_an_id_is_a_clear_no(documented: str) -> None:
+    spec = refusing_page(documented)
+    outcome = outcome_of(spec, 400, NO)
+    assert (outcome.outcome, outcome.why) == ("refused", "No foxes")
+    assert type(outcome.error) is sd.Refused
+    is_range = documented != "400"
+    assert isinstance(outcome_of(spec, 402, NO).error, sd.NoCredits) is is_range
+    assert outcome_of(spec, 402, NO).outcome == ("refused" if is_range else "unknown")
+
+
+@pytest.mark.parametrize(("status", "value"), [
+    (400, NO | {"film": {"id": "film-12345"}, "task_id": "film-12345"}), (400, {"problem": {"code": "no_foxes"}}), (400, {"message": "No foxes"}),
+    (400, NO | {"state": "queued"}), (409, NO), (408, NO), (500, NO), (200, NO)])  # fmt: skip
+def test_an_error_that_is_not_the_documented_one_stays_unclear(status: int, value: Any) -> None:
+    assert outcome_of(refusing_page("4XX"), status, value).outcome == "unknown"
+
+
+def test_what_the_page_says_of_a_status_or_code_precedes_what_it_usually_means() -> None:
+    assert outcome_of(refusing_page("400", unclear={"400": "a film may exist"}), 400, NO).outcome == "unknown"
+    assert outcome_of(refusing_page("400", unclear={"no_foxes": "a film may exist"}), 400, NO).outcome == "unknown"
+    broke = outcome_of(refusing_page("400", refusals={"no_foxes": "no-credits"}), 400, NO)
+    assert isinstance(broke.error, sd.NoCredits)
+    assert outcome_of(sd.spec(own_provider()), 400, NO).outcome == "unknown", "the control: nothing is documented"
