@@ -155,7 +155,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     has_task, env, calls = "x-task" in root.value, root.value.get("x-env", {}), root.table("x-calls", optional=True)
     if not has_task:  # in the URL and the headers, and fields like the body's
         own = {str(path[0]) for path, _ in values_in(body) if len(path) == 1} - {"*"}
-        with suppress(SpecError):  # a bad parameter does not block the body
+        try:
             taken = own if own or dialect.is_object(body) else None
             listed = _operations.parameters_of(root, taken, oddities, item, operation)
             parameters, _ = body_schema(root, listed, operation.pointer)
@@ -168,6 +168,8 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
                 every += [inner for inner, _ in dialect.parts(part) if isinstance(inner, dict)]
                 if not {"additionalProperties", "unevaluatedProperties"}.isdisjoint(part):
                     part["properties"] = dict.fromkeys(names, True) | part.get("properties", {})
+        except SpecError as error:  # a bad parameter does not block the body
+            oddities.append(Oddity(pointer=error.pointer, message=f"no parameter is in the form: {error.args[0]}"))
     responses = operation.table("responses", optional=True)
     task, replies = tables.task_table(root, responses) if has_task else (None, {})
     oddities += tables.unmatched(task, replies, root.file) if task else ()

@@ -79,6 +79,10 @@ def parameters_of(root: Table, taken: set[str] | None, oddities: list[Oddity], *
             why = "the body is not an object" if has_place else f"parameters in {place} are not read"
             message = f"the parameter {name} is not in the form, because {why}"
             oddities.append(Oddity(pointer=f"{tables[-1].pointer}/parameters", message=message))
+    for ref in [find(one, "/$ref") for table in tables for one in table.value.get("parameters") or ()]:
+        if isinstance(ref, str) and find(root.value, ref[1:]) is ABSENT:
+            message = f"the parameter {ref} is not in the form, because it is not in this document"
+            oddities.append(Oddity(pointer=f"{tables[-1].pointer}/parameters", message=message))
     return {"type": "object", "properties": fields, "required": required}
 
 

@@ -157,6 +157,10 @@ def test_a_parameter_that_cannot_be_read_does_not_block_the_others(parameter: An
     new = api("3.1.0", {"type": "object", "properties": {"n": {"type": "integer"}}})
     new["paths"]["/make"]["post"]["parameters"] = [parameter]
     assert [problem.path for problem in sd.check(new, n="x")] == ["/n"]
+    is_said = any("in the form" in odd.message for odd in sd.spec(new).oddities)
+    assert is_said == (
+        parameter in ({"$ref": "other.yaml#/p"}, {"in": "query", "name": "q", "schema": {"minimum": []}})
+    )
     old = copy.deepcopy(SWAGGER)
     old["paths"]["/get"]["get"]["parameters"] += [parameter]
     old["paths"]["/pets"]["post"]["parameters"] += [parameter]
