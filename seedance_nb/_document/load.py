@@ -156,11 +156,13 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     if not has_task:  # in the URL and the headers, and fields like the body's
         own = {str(path[0]) for path, _ in values_in(body) if len(path) == 1} - {"*"}
         try:
-            taken = own if own or dialect.is_object(body) else None
+            is_any = not body and _operations.is_json(chosen.content_type)  # an object of any fields then
+            taken = own if own or is_any or dialect.is_object(body) else None
             listed = _operations.parameters_of(root, taken, oddities, item, operation)
             parameters, _ = body_schema(root, listed, operation.pointer)
             names, required = parameters["properties"], [*parameters["required"], *body.get("required", ())]
             body |= {"properties": names | body.get("properties", {}), "required": required} if names else {}
+            body |= {"additionalProperties": True} if names and is_any else {}
             is_closed = dialect.DEFINED_NAMES in body or "requestBody" not in operation.value
             body |= {dialect.DEFINED_NAMES: [*names, *body.get(dialect.DEFINED_NAMES, ())]} if is_closed else {}
             every = [body]

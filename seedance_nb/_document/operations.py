@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
-from seedance_nb._base.values import ABSENT, find
+from seedance_nb._base.values import ABSENT, find, find_all
 from seedance_nb._document.tables import Table, resolve_reference
 
 METHODS = ("post", "put", "patch", "delete", "query")
@@ -66,7 +66,7 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
 
 def parameters_of(root: Table, taken: set[str] | None, oddities: list[Oddity], *tables: Table) -> dict[str, Any]:
     """The parameters of a path item and its operation as the schema of an object, each marked with its `x-name`, `x-in`, `x-style` and `x-explode`; adds to `oddities`. A second `id`, or one that is `taken`, is `query_id`; None for no place for any."""
-    fields, required = dict[str, Any](), list[str]()
+    fields, required, lost = dict[str, Any](), list[str](), dict[str, str]()
     every = {(one["in"], one["name"]): one for one in parameters_in(root.value, *(table.value for table in tables))}
     for (place, name), one in every.items():
         key, has_place = name, place in _PLACES and (place, name.lower()) not in _NO_PARAMETERS
@@ -76,13 +76,11 @@ def parameters_of(root: Table, taken: set[str] | None, oddities: list[Oddity], *
             fields[key] = {"description": one.get("description", ""), **_parameter_schema(one), "x-name": name}
             required += [key] * bool(one.get("required"))
         elif has_place or place == "querystring":
-            why = "the body is not an object" if has_place else f"parameters in {place} are not read"
-            message = f"the parameter {name} is not in the form, because {why}"
-            oddities.append(Oddity(pointer=f"{tables[-1].pointer}/parameters", message=message))
-    for ref in [find(one, "/$ref") for table in tables for one in table.value.get("parameters") or ()]:
-        if isinstance(ref, str) and find(root.value, ref[1:]) is ABSENT:
-            message = f"the parameter {ref} is not in the form, because it is not in this document"
-            oddities.append(Oddity(pointer=f"{tables[-1].pointer}/parameters", message=message))
+            lost[name] = "the body is not an object" if has_place else f"parameters in {place} are not read"
+    refs = [str(ref) for table in tables for ref in find_all(table.value, "/parameters/*/$ref")]
+    lost |= {ref: "it is not in this document" for ref in refs if find(root.value, ref[1:]) is ABSENT}
+    messages = [f"the parameter {name} is not in the form, because {why}" for name, why in lost.items()]
+    oddities += [Oddity(pointer=f"{tables[-1].pointer}/parameters", message=message) for message in messages]
     return {"type": "object", "properties": fields, "required": required}
 
 

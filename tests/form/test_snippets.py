@@ -570,6 +570,16 @@ def test_parameters_are_fields_however_a_body_says_that_it_is_an_object(name: st
     assert "extra" not in call
 
 
+def test_a_body_of_any_json_has_other_fields_beside_the_parameters() -> None:
+    form = Form(with_parameters({}, IDENTIFIER))
+    form.values = {"id": 7, "n": [1], "x": None}
+    assert (form.problems, form.spec.oddities) == ((), ())
+    assert """'{"n":[1],"x":null}'""" in form.to_curl()
+    assert [field.label for field in (form._root, *form._root.children)][1:] == ["Id"]
+    assert set(form._controls) == {"/id", ""}
+    assert Form(with_parameters({})).spec.body == {}
+
+
 def test_a_parameter_whose_name_is_taken_is_a_field_of_its_own() -> None:
     others: list[dict[str, Any]] = [{"name": "id", "in": place, "schema": TEXT} for place in ("query", "header")]
     body = {"allOf": [{"type": "object", "properties": {"id": {"type": "boolean"}, "query_id": TEXT}}]}
