@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import replace
+from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -395,22 +396,30 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
 def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], str, dict[str, str]]:
     """A page with the response to its request at the end, its status call in words, and all that it lacks to be sent and priced, by name, as YAML to follow it. *reads files*."""
     model = spec({name: value for name, value in document.items() if name != "x-task"})
-    paths = sorted(reader.objects(document.get("paths")), key=lambda one: not one[0].endswith("}"))  # an id's first
+    paths = sorted(reader.objects(document.get("paths")), key=lambda one: (  # the nearest, with a state or else an id at its end
+        -len(commonpath([f"/{one[0]}", f"/{model.path}"])), not one[0].endswith("/status"), not one[0].endswith("}")))  # fmt: skip
     gets = {path: _operations.parameters_in(document, item, item["get"]) for path, item in paths if "get" in item}
     ids = {path: [one["name"] for one in listed if one["in"] in ("path", "query")] for path, listed in gets.items()}
-    get = ("paths", path := next(filter(ids.get, ids), ""), "get")
-    given = find(document, to_pointer((*get, "operationId")))
-    call = "getTask" if given is ABSENT else given
-    names = {"path": model.path, "call": call, "parameter": next(iter(ids.get(path, ())), "id")}
+    path = next(filter(ids.get, ids), "")
+    calls = {at: name for at, name in ((path.removesuffix("/status"), "getResult"), (path, "getTask")) if at in gets}
+    names = {"path": model.path, "parameter": next(iter(ids.get(path, ())), "id"), "getTask": "getTask", "result": ""}
+    told = f"GET {path}" if path else "none"
     has: dict[str, Any] = {"x-price": "x-price" in document or model.price.per_second or model.price.sizes}
     if model.task is None and "openapi" in document:
         place = ("paths", model.path, model.method, "responses", "200")
-        replies = {"create": _replies(document, place[:4]), "status": _replies(document, (*get, "responses"))}
-        own = {"operationId": call, "parameters": gets.get(path), "responses": replies["status"]}  # for a link
-        document = set_at(document, get, find(document, to_pointer(get)) | own) if path else document
+        replies = {"create": _replies(document, place[:4]), "getTask": {}}
+        for path, name in calls.items():
+            operation = find(document, to_pointer(get := ("paths", path, "get")))
+            replies[name], names[name] = _replies(document, (*get, "responses")), operation.get("operationId", name)
+            own = {"operationId": names[name], "parameters": gets[path], "responses": replies[name]}  # for a link
+            document = set_at(document, get, operation | own)
+            told += f"; GET {path} has no operationId and is called {name} now" * ("operationId" not in operation)
         answer = next(filter(None, map(replies["create"].get, ("200", "201", "202"))), {"description": "OK"})
         for name, (one, *how) in packaged("_skeleton")["pointers"].items():
-            names[name] = _shown(document, replies[one], *how)
+            names[name] = _shown(document, replies.get(one, replies["getTask"]), *how)
+        if "getResult" in replies:
+            names["output"] = f"/result{names['output']}"
+            names["result"] = f"\n  result: {{operation: {names['getResult']}, item: /result}}"
         has |= {name: name in answer for name in ("content", "links")}
         has |= {name: name in document for name in ("x-task", "x-errors")}
         has |= {"status": path, "security": model.auth or "security" in document}
@@ -418,7 +427,6 @@ def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], str, dict[str,
         for at in [place[:end] for end in range(1, len(place) + 1)]:
             document = set_at(set_at(document, at, ABSENT), at, find(document, to_pointer(at)))
     parts = [part for name, part in packaged("_skeleton")["parts"].items() if not has.get(name, True)]
-    told = f"GET {path}{f', which has no operationId and is called {call} now' * (given is ABSENT)}" if path else "none"
     lacks = {one["name"]: re.sub("<([^<>]+)>", lambda name: names[name[1]], one["text"]) for one in parts}
     return document, told, lacks
 
@@ -452,8 +460,7 @@ def _replies(document: dict[str, Any], at: Sequence[str]) -> dict[str, Any]:
 def _schema_of(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return {"type": "object", "properties": {name: _schema_of(item) for name, item in value.items()}}
-    is_list = isinstance(value, list) and bool(value)
-    return {"type": "array", "items": _schema_of(value[0])} if is_list else {"example": value}
+    return {"type": "array", "items": _schema_of(value[0])} if isinstance(value, list) and value else {"example": value}
 
 
 def _report(model: Spec, target: Path, call: str, missing: Mapping[str, str]) -> Iterator[str]:

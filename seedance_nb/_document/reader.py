@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import yaml
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import JsonPath, find, read_json, to_pointer
+from seedance_nb._base.values import LOADER, JsonPath, find, read_json, to_pointer
 
 MAX_BYTES, MAX_DEPTH = 16_000_000, 100
 MAX_VALUES, _MOST_VALUES = 500_000, 1_600_000  # of YAML, which takes ten times as long, and of enums; of JSON
@@ -67,11 +67,10 @@ def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
     if len(text) > MAX_BYTES:
         problem = f"the document is too large: at most {MAX_BYTES:,} characters are allowed"
         raise SpecError(problem, file=file, next_step=_LESS)
-    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     is_json, was_on = text.lstrip().startswith(("{", "[")), gc.isenabled()
     gc.disable()  # it would look through all new values again and again, for most of the time
     try:
-        value = read_json(text) if is_json else _Yaml(yaml.parse(text, Loader=loader), file).document()
+        value = read_json(text) if is_json else _Yaml(yaml.parse(text, Loader=LOADER), file).document()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise SpecError(f"line {line}: {error.problem}", file=file) from None

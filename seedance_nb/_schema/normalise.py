@@ -158,23 +158,22 @@ class Normaliser:
         """Give each branch the values of its discriminator, in place: what chooses a branch is a rule like any other."""
         tag: Any = schema.get("discriminator")
         for key in ("anyOf", "oneOf") if tag else ():
-            names = [find(branch, f"/{dialect.SCHEMA_NAME}") for branch in schema.get(key, ())]
-            tags = [self._tags(branch, name, tag) for branch, name in zip(schema.get(key, ()), names, strict=True)]
+            tags = [self._tags(branch, find(branch, f"/{dialect.SCHEMA_NAME}"), tag) for branch in schema.get(key, ())]
             usual = str(find(tag, "/defaultMapping")).rpartition("/")[2]  # in OpenAPI 3.2: for any other value too
-            for index, (branch, own, values) in enumerate(zip(schema.get(key, ()), names, tags, strict=True)):
+            for index, (branch, values) in enumerate(zip(schema.get(key, ()), tags, strict=True)):
                 if values:
-                    others = [value for some in tags if some is not values for value in some]
-                    limit = {"not": {"enum": others}} if own == usual and others else {"enum": values}
                     notes = {one: branch[one] for one in ("title", "description", dialect.SCHEMA_NAME) if one in branch}
+                    others = [value for some in tags if some is not values for value in some]
+                    is_usual = notes[dialect.SCHEMA_NAME] == usual and others
+                    limit = {"not": {"enum": others}} if is_usual else {"enum": values}
                     rule = {"properties": {tag["propertyName"]: limit}}
                     schema[key][index] = {**notes, "allOf": [branch, rule]}
 
     def _tags(self, schema: Any, own: Any, tag: Any) -> list[Any]:
         """The values of a discriminator for the component `own`: those of its mapping, and its name unless that is mapped; [] if the schema does not leave them open."""
         mapping, name = find(tag, "/mapping"), find(tag, "/propertyName")
-        targets = {str(value): str(target) for value, target in mapping.items()} if isinstance(mapping, dict) else {}
-        values = [value for value, target in targets.items() if target.rpartition("/")[2] == own]
-        values += [own] if own not in targets else []
+        known = {str(value): str(target) for value, target in mapping.items()} if isinstance(mapping, dict) else {}
+        values = [one for one, target in known.items() if target.rpartition("/")[2] == own] + [own] * (own not in known)
         fields = self._fields(schema, name) if isinstance(own, str) and isinstance(name, str) else []
         kinds = ["" if _DECIDED & one.keys() else one.get("type", "string") for one in fields]
         if kinds and all(kind in ("integer", "number", "boolean") for kind in kinds):

@@ -308,7 +308,8 @@ def test_an_example_of_a_response_is_enough_and_a_status_call_gets_a_name(
     page = written(tmp_path, page_of_examples(how, status))
     assert main(["new-model", str(page), str(tmp_path / "films.yaml")]) == 0
     report = capsys.readouterr().out
-    assert "status call: GET /v2/films/{film}, which has no operationId and is called getTask now" in report
+    named = "GET /v2/films/{film} has no operationId and is called getTask now"
+    assert f"status call: GET /v2/films/{{film}}; {named}" in report
     assert "Missing: the link to the status call, how the key is sent, x-task, x-errors, the price;" in report
     text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
     assert "#               operationId: getTask\n#               parameters: {film: $response.body#/film/id}" in text
@@ -316,11 +317,31 @@ def test_an_example_of_a_response_is_enough_and_a_status_call_gets_a_name(
     assert dict(re.findall("(?m)^#   (state|outputs|error): ([^ \n]+)", text)) == shown
 
 
-def test_a_page_of_examples_runs_once_its_lines_are_uncommented(tmp_path: Path) -> None:
-    page = written(tmp_path, page_of_examples("example", "202"))
-    assert main(["new-model", str(page), str(tmp_path / "films.yaml")]) == 0
+def test_a_page_with_one_call_for_the_state_and_one_for_the_result_runs_once_its_lines_are_uncommented(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = page_of_examples("example", "202")
+    state = {
+        "description": "its state",
+        "content": {"application/json": {"example": {"phase": "IN_QUEUE", "log": ["x"]}}},
+    }
+    call = {"responses": {"200": state}}
+    page["paths"]["/v2/films/{film}/status"] = {"parameters": [{"$ref": "#/components/parameters/Film"}], "get": call}
+    actor = {"operationId": "actor", "parameters": [{"name": "id", "in": "path"}], "responses": {}}
+    page["paths"] = {"/v2/actors/{id}": {"get": actor}} | page["paths"]
+    assert main(["new-model", str(written(tmp_path, page)), str(tmp_path / "films.yaml")]) == 0
+    report = capsys.readouterr().out
+    for name, path in (("getTask", "/v2/films/{film}/status"), ("getResult", "/v2/films/{film}")):
+        assert f"GET {path} has no operationId and is called {name} now" in report
     text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
     (tmp_path / "films.yaml").write_text(re.sub("(?m)^# ", "", text), encoding="utf-8")
+    task = sd.spec(tmp_path / "films.yaml").task
+    assert task
+    assert (task.status_path, task.state, task.outputs) == (
+        "/v2/films/{film}/status",
+        "/phase",
+        ("/result/film/files/*",),
+    )
     assert generated(tmp_path, tmp_path / "films.yaml").path.stat().st_size > 1000
 
 
