@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any
 
 _GRAMMAR, _FOR_EACH = "rfc3987_syntax", 40
@@ -15,26 +16,16 @@ _LEFT: ContextVar[int | None] = ContextVar("left", default=None)
 @contextmanager
 def _grammar_on_first_use() -> Iterator[None]:
     """A stand-in for what jsonschema imports for `iri` where JupyterLab is installed; it loads the grammar for whoever uses it."""
-    spec = None if {"jsonschema", _GRAMMAR} & sys.modules.keys() else importlib.util.find_spec(_GRAMMAR)
-    if spec is None:
+    if {"jsonschema", _GRAMMAR} & sys.modules.keys() or importlib.util.find_spec(_GRAMMAR) is None:
         yield
         return
-    stand_in = sys.modules[_GRAMMAR] = importlib.util.module_from_spec(spec)
-
-    def leave() -> None:
-        if sys.modules.get(_GRAMMAR) is stand_in:
-            del sys.modules[_GRAMMAR]
-
-    def real() -> Any:
-        leave()
-        return importlib.import_module(_GRAMMAR)
-
-    vars(stand_in)["is_valid_syntax"] = lambda *given: real().is_valid_syntax(*given)
-    vars(stand_in)["__getattr__"] = lambda name: getattr(real(), name)  # for another thread that imports it meanwhile
+    stand_in: Any = ModuleType(_GRAMMAR)
+    stand_in.is_valid_syntax = lambda *given: importlib.import_module(_GRAMMAR).is_valid_syntax(*given)
+    sys.modules[_GRAMMAR] = stand_in
     try:
         yield
     finally:
-        leave()
+        del sys.modules[_GRAMMAR]
 
 
 with _grammar_on_first_use():

@@ -29,17 +29,6 @@ def test_a_plain_checker_tells_good_iris_from_bad_ones_whoever_imports_jsonschem
     assert printed(first, then, LOADED, ASKS, LOADED) == [loaded, [True, False, False], ALL]
 
 
-def test_the_grammar_that_another_thread_imports_meanwhile_is_the_whole_one() -> None:
-    meanwhile = (
-        "from seedance_nb._schema import library; del sys.modules['jsonschema']",
-        "near = library._grammar_on_first_use()",
-        "near.__enter__(); import rfc3987_syntax.utils, rfc3987_syntax as found",
-        "near.__exit__(None, None, None); import rfc3987_syntax as again",
-        "print([bool(found.parse('iri', 'https://a.b')), found.is_valid_syntax('iri', 'no iri'), found is again])",
-    )
-    assert printed(*meanwhile) == [[True, False, False]]
-
-
 @pytest.mark.parametrize(("find", "stands_in"), [("find", True), ("lambda name: None", False)])
 def test_nothing_stands_in_for_a_grammar_that_is_not_installed(find: str, stands_in: bool) -> None:
     again = (
