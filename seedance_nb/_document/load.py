@@ -164,11 +164,11 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
             names, required = parameters["properties"], [*parameters["required"], *body.get("required", ())]
             body |= {"properties": names | body.get("properties", {}), "required": required} if names else {}
             body |= {"additionalProperties": True} if names and is_any else {}
-            is_closed = dialect.DEFINED_NAMES in body or "requestBody" not in operation.value
-            body |= {dialect.DEFINED_NAMES: [*names, *body.get(dialect.DEFINED_NAMES, ())]} if is_closed else {}
+            body |= {dialect.DEFINED_NAMES: known} if (known := dialect.defined_names(body)) else {}
             every = [body]
             for part in every:  # and theirs: none forbids a parameter, which is no field of the body
-                every += [inner for inner, _ in dialect.parts(part) if isinstance(inner, dict)]
+                inner = [find(body, part["$ref"][1:])] if "$ref" in part else [one for one, _ in dialect.parts(part)]
+                every += [one for one in inner if isinstance(one, dict)]
                 if not {"additionalProperties", "unevaluatedProperties"}.isdisjoint(part):
                     part["properties"] = dict.fromkeys(names, True) | part.get("properties", {})
         except SpecError as error:  # a bad parameter does not block the body

@@ -541,12 +541,19 @@ OBJECTS: dict[str, Any] = {  # schemas of objects with `n` that do not say so at
     "no type": {"properties": {"n": TEXT}}, "parts without a type": {"allOf": [{"properties": {"n": TEXT}}]},
     "or null": OWN | {"type": ["object", "null"]}, "null as a choice": {"oneOf": [OWN | CLOSED, {"type": "null"}]},
     "a choice": {"oneOf": [OWN | CLOSED, {"type": "object", "properties": {"k": TEXT}, **CLOSED}]}, "a closed object": OWN | CLOSED,
+    "a choice of closed objects of 1,000 fields": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Large", "Closed")]},
     "a condition": OWN | {"if": {"required": ["n"]}, "then": {"properties": {"n": TEXT, "m": TEXT}, **CLOSED}},
 }  # fmt: skip
 
 
 def with_parameters(body: dict[str, Any], *parameters: dict[str, Any]) -> sd.Spec:
-    document = api("3.1.0", body, Whole={"allOf": [{"$ref": "#/components/schemas/Own"}]}, Own=OWN)
+    large = CLOSED | {
+        "type": "object",
+        "required": ["n", "f0"],
+        "properties": {f"f{n}": TEXT for n in range(1000)} | {"n": TEXT},
+    }
+    whole = {"allOf": [{"$ref": "#/components/schemas/Own"}]}
+    document = api("3.1.0", body, Whole=whole, Own=OWN, Closed=OWN | CLOSED, Large=large)
     post = document["paths"].pop("/make")["post"]
     document["paths"]["/make/{id}"] = {"post": post | {"parameters": [*parameters]}}
     return sd.spec(document | {"servers": [{"url": "https://e.com"}]})
