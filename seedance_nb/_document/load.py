@@ -158,7 +158,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         own = {str(path[0]) for path, _ in values_in(body) if len(path) == 1} - {"*"}
         try:
             is_any = not body and _operations.is_json(chosen.content_type)  # an object of any fields then
-            taken = own if own or is_any or dialect.is_object(body) else None
+            taken = own if own or is_any or dialect.is_object(body) else "the body is not an object"
             listed = _operations.parameters_of(root, taken, oddities, item, operation)
             parameters, _ = body_schema(root, listed, operation.pointer)
             names, required = parameters["properties"], [*parameters["required"], *body.get("required", ())]
@@ -173,6 +173,10 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
                     part["properties"] = dict.fromkeys(names, True) | part.get("properties", {})
         except SpecError as error:  # a bad parameter does not block the body
             oddities.append(Oddity(pointer=error.pointer, message=f"no parameter is in the form: {error.args[0]}"))
+    else:
+        _operations.parameters_of(root, "with x-task only the body and the key are sent", oddities, item, operation)
+        if names := re.findall(r"\{[^{}]*\}", _operations.server_of(root, is_sent=True) + chosen.path):
+            raise operation.error(f"nothing fills in {', '.join(names)}: write the value into the path", "parameters")
     responses = operation.table("responses", optional=True)
     task, replies = tables.task_table(root, responses) if has_task else (None, {})
     oddities += tables.unmatched(task, replies, root.file) if task else ()

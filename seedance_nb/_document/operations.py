@@ -64,19 +64,19 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
     return tuple(operations or others)
 
 
-def parameters_of(root: Table, taken: set[str] | None, oddities: list[Oddity], *tables: Table) -> dict[str, Any]:
-    """The parameters of a path item and its operation as the schema of an object, each marked with its `x-name`, `x-in`, `x-style` and `x-explode`; adds to `oddities`. A second `id`, or one that is `taken`, is `query_id`; None for no place for any."""
+def parameters_of(root: Table, taken: set[str] | str, oddities: list[Oddity], *tables: Table) -> dict[str, Any]:
+    """The parameters of a path item and its operation as the schema of an object, each marked with its `x-name`, `x-in`, `x-style` and `x-explode`; adds to `oddities`. A second `id`, or one that is `taken`, is `query_id`; a text says why there is no place for any."""
     fields, required, lost = dict[str, Any](), list[str](), dict[str, str]()
     every = {(one["in"], one["name"]): one for one in parameters_in(root.value, *(table.value for table in tables))}
     for (place, name), one in every.items():
         key, has_place = name, place in _PLACES and (place, name.lower()) not in _NO_PARAMETERS
-        if has_place and taken is not None:
+        if has_place and isinstance(taken, set):
             while key in fields or key in taken:
                 key = f"{place}_{key}"
             fields[key] = {"description": one.get("description", ""), **_parameter_schema(one), "x-name": name}
             required += [key] * bool(one.get("required"))
         elif has_place or place == "querystring":
-            lost[name] = "the body is not an object" if has_place else f"parameters in {place} are not read"
+            lost[name] = taken if isinstance(taken, str) and has_place else f"parameters in {place} are not read"
     refs = [str(ref) for table in tables for ref in find_all(table.value, "/parameters/*/$ref")]
     lost |= {ref: "it is not in this document" for ref in refs if find(root.value, ref[1:]) is ABSENT}
     messages = [f"the parameter {name} is not in the form, because {why}" for name, why in lost.items()]

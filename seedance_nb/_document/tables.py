@@ -2,7 +2,6 @@
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,17 +167,19 @@ def task_table(root: Table, responses: Table) -> tuple[TaskTable, dict[str, Any]
     if more or not str(expression).startswith("$response.body#/"):
         raise link.error("exactly one parameter is needed: a pointer into the create response", "parameters")
     where = [find(item, "/in") for item in find_all(status.value, "/parameters/*") if find(item, "/name") == parameter]
-    if where not in (["query"], ["path"]):
-        raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
+    in_path = re.findall(r"\{([^{}]*)\}", status_path)
+    if (where, in_path) not in ((["query"], []), (["path"], [parameter])):
+        message = f"the status call has no query or path parameter {parameter!r}, or another one in its path"
+        raise status.error(message, "parameters")
     common, own = ([(plain_word(word), state) for state, words in one.items() for word in words]
                    for one in (packaged("_words"), table.get("words", {})))  # fmt: skip
-    if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
+    if twice := sorted({word for at, (word, _) in enumerate(own) if word in dict(own[:at])}):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
-    names = [name for name in ("batch", "result") if name in table]
-    rest = arguments(table, "follow", "words", "failed-codes", "poll", *names) | arguments(table.get("poll", {}))
-    calls: dict[str, Any] = {name: call_of(root, root.table("x-task").table(name)) for name in names}
-    if other := [name for name, call in calls.items() if call.method != "get"]:
-        raise root.error("this call must be a GET", "x-task", *other)
+    ids = {"batch": 0, "result": 1}  # parameters in the path
+    calls: dict[str, Any] = {one: call_of(root, root.table("x-task").table(one)) for one in ids if one in table}
+    rest = arguments(table, "follow", "words", "failed-codes", "poll", *calls) | arguments(table.get("poll", {}))
+    if other := [one for one, call in calls.items() if call.method != "get" or call.path.count("{") > ids[one]]:
+        raise root.error("this call must be a GET with no parameter in its path but an id", "x-task", *other)
     task = TaskTable(**calls, id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
                      id_parameter=parameter if where == ["query"] else "", words=dict([*own, *common, *own]),
                      failed_codes=tuple(map(str, table.get("failed-codes", ()))))  # fmt: skip
@@ -242,11 +243,10 @@ def call_of(root: Table, table: Table) -> Call:
 
 def callback_of(operation: Table) -> dict[str, str]:
     """The pointers to the task's id in a callback's body, marked `x-fill: id`, and to its URL in the request; {} if none is documented. *pure*."""
-    callbacks = operation.table("callbacks", optional=True).value.values()
-    for expression, item in [item for one in callbacks if isinstance(one, dict) for item in one.items()]:
+    for place, item in [one for _, calls in objects(operation.value.get("callbacks")) for one in calls.items()]:
         for name, child in objects(find(item, "/post/requestBody/content/application~1json/schema/properties")):
             if child.get("x-fill") == "id":
-                return {"callback_id": f"/{name}", "callback_url": str(expression).partition("#")[2].removesuffix("}")}
+                return {"callback_id": f"/{name}", "callback_url": str(place).partition("#")[2].removesuffix("}")}
     return {}
 
 

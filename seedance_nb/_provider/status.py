@@ -34,8 +34,7 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None,
     """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. At an undocumented place a word counts only beside the id `task`, or "done" beside a result URL: it may be about the call itself. *pure*."""
     stated, outputs, own = find(answer, table.state), tuple[str, ...](), list[dict[str, Any]]()
     stated = str(stated) if plain_word(stated) in table.words else stated  # a number or a boolean, too
-    is_open = isinstance(stated, str) and stated.strip() and state_of(table, stated) is not State.DONE
-    if not is_open:  # else they say no more
+    if not isinstance(stated, str) or not stated.strip() or state_of(table, stated) is State.DONE:
         outputs, own = result_urls(answer, table.outputs), objects_of(answer, task)
     words = [stated, *(find(answer, place) for place in table.also_state if own or outputs)]
     words += [item[name] for item in own for name in item if plain_name(name) in TABLE["states"]]

@@ -166,8 +166,7 @@ class Normaliser:
                     others = [value for some in tags if some is not values for value in some]
                     is_usual = notes[dialect.SCHEMA_NAME] == usual and others
                     limit = {"not": {"enum": others}} if is_usual else {"enum": values}
-                    rule = {"properties": {tag["propertyName"]: limit}}
-                    schema[key][index] = {**notes, "allOf": [branch, rule]}
+                    schema[key][index] = {**notes, "allOf": [branch, {"properties": {tag["propertyName"]: limit}}]}
 
     def _tags(self, schema: Any, own: Any, tag: Any) -> list[Any]:
         """The values of a discriminator for the component `own`: those of its mapping, and its name unless that is mapped; [] if the schema does not leave them open."""

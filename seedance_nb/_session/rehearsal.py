@@ -124,8 +124,7 @@ def outcomes_of(ledger: Ledger, simulator_s: float, spec: Spec, size: Any, simul
     rows, kind = (same, "the same size and length") if len(same) >= _FEWEST else (every, "any size and length")
     if len(rows) >= _FEWEST:
         times = [(row.finished or 0) - (row.accepted or row.finished or 0) for row in rows]
-        ends = [(row.state is State.DONE, row.charged != "not charged") for row in rows]
-        pairs = [*zip(times, ends, strict=True)]
+        pairs = [*zip(times, [(row.state is State.DONE, row.charged != "not charged") for row in rows], strict=True)]
         # The next may be slower than all of them, so times are drawn that vary around theirs (Silverman's rule).
         logs = [math.log(seconds) for seconds, (has_video, _) in pairs if has_video and seconds > 0]
         spread, draw = 1.06 * statistics.pstdev(logs) * len(logs) ** -0.2 if logs else 0.0, random.Random(0)  # noqa: S311

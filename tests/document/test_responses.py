@@ -184,3 +184,50 @@ def test_what_the_page_says_of_a_status_or_code_precedes_what_it_usually_means()
     broke = outcome_of(refusing_page("400", refusals={"no_foxes": "no-credits"}), 400, NO)
     assert isinstance(broke.error, sd.NoCredits)
     assert outcome_of(sd.spec(own_provider()), 400, NO).outcome == "unknown", "the control: nothing is documented"
+
+
+def moved(page: dict[str, Any], path: str, status: str = "/v2/films/{film}") -> dict[str, Any]:
+    paths = page["paths"]
+    return page | {"paths": {path: paths["/v2/films"], status: paths["/v2/films/{film}"]}}
+
+
+@pytest.mark.parametrize("place", ["operation", "path item", "nowhere"])
+def test_a_path_that_nothing_fills_in_is_refused_where_it_would_be_paid_for(place: str) -> None:
+    page = moved(own_provider(), "/{ver}/films")
+    item = page["paths"]["/{ver}/films"]
+    version = {"parameters": [{"name": "ver", "in": "path", "required": True, "schema": {"type": "string"}}]}
+    item |= version if place == "path item" else {}
+    item["post"] |= version if place == "operation" else {}
+    with pytest.raises(sd.SpecError, match=r"nothing fills in \{ver\}: write the value into the path") as error:
+        sd.spec(page)
+    assert error.value.pointer == "/paths/~1{ver}~1films/post/parameters"
+    without_task = {name: value for name, value in page.items() if not name.startswith("x-")}
+    assert ("ver" in str(sd.spec(without_task).body)) is (place != "nowhere")
+
+
+def test_a_parameter_that_is_not_sent_is_told() -> None:
+    page = own_provider()
+    page["paths"]["/v2/films"]["post"]["parameters"] = [
+        {"name": "X-Team", "in": "header"},
+        {"name": "async", "in": "query"},
+    ]
+    for name in ("X-Team", "async"):
+        assert (
+            f"the parameter {name} is not in the form, because with x-task only the body and the key are sent"
+            in told(page)
+        )
+
+
+@pytest.mark.parametrize("status", ["/{ver}/films/{film}", "/v2/films"])
+def test_a_status_call_whose_path_has_another_parameter_is_refused(status: str) -> None:
+    with pytest.raises(sd.SpecError, match="or another one in its path"):
+        sd.spec(moved(own_provider(), "/v2/films.new", status))
+
+
+def test_so_is_a_variable_of_the_server_without_a_value() -> None:
+    page = own_provider()
+    page["servers"] = [{"url": "https://films.example.com/{ver}", "variables": {"ver": {"default": "v9"}}}]
+    assert sd.spec(page).server == "https://films.example.com/v9"
+    del page["servers"][0]["variables"]
+    with pytest.raises(sd.SpecError, match=r"nothing fills in \{ver\}"):
+        sd.spec(page)

@@ -99,8 +99,7 @@ class ChoiceControl(Control):
         options, classes = list(zip(words, range(len(words)), strict=True)), []
         if clears:
             options, classes = [("–", _NONE), *options], ["sdn-optional"]
-        is_short = len(words) <= _FEW and sum(map(len, words)) <= _FEW_CHARACTERS
-        widget = W.ToggleButtons if is_short else W.Dropdown
+        widget = W.ToggleButtons if len(words) <= _FEW and sum(map(len, words)) <= _FEW_CHARACTERS else W.Dropdown
         return self._make(widget, *classes, kind="choice", options=options, value=shown)
 
     def _read(self, shown: int | None) -> None:
