@@ -152,6 +152,9 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
         message = f"the example {shorten(example, 30)} is invalid: {error}"
         oddities.append(Oddity(pointer=f"{content.pointer}/example", message=message))
+    styles = {name: find(how, "/style") for name, how in content.table("encoding", optional=True).value.items()}
+    oddities += [Oddity(pointer=f"{content.pointer}/encoding", message=f"the style {style} of {name} is not read")
+                 for name, style in styles.items() if style not in (ABSENT, "form")]  # fmt: skip
     inputs = tuple(name for name, child in body.get("properties", {}).items() if find(child, "/x-inputs") is True)[:1]
     has_task, env, calls = "x-task" in root.value, root.value.get("x-env", {}), root.table("x-calls", optional=True)
     if not has_task:  # in the URL and the headers, and fields like the body's
@@ -226,7 +229,13 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
         raise SpecError(error.message[:300], file=root.file, pointer=nearest)
     if not isinstance(body, dict):
         raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
-    keys, every = {"default", "examples", "pattern", "patternProperties"}, [*_subschemas(body)]
+    keys, every = {"default", "examples", "pattern", "patternProperties"}, [body]
+    for part in every:
+        inner = [child for key in dialect.LISTS for child in part.get(key, ())] + [
+            part.get(key) for key in dialect.ONES
+        ]
+        inner += [child for key in (*dialect.MAPS, "$defs") for child in part.get(key, {}).values()]
+        every += [child for child in inner if isinstance(child, dict)]
     check_size([part.get("enum") for part in every], root.file)  # to show and to check them takes much longer
     pairs = [(part, pointers.get(id(part), pointer)) for part in every if not keys.isdisjoint(part)]
     whole = validator_of(body) if pairs else None
@@ -242,15 +251,6 @@ def value_error(whole: Any, schema: Any, value: Any) -> str:
         return next((f"{one.path} {one.message}".strip() for one in found), "")
     except RecursionError:
         return ""
-
-
-def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(schema, dict):
-        yield schema
-        children = [child for key in dialect.LISTS for child in schema.get(key, ())]
-        children += [child for key in (*dialect.MAPS, "$defs") for child in schema.get(key, {}).values()]
-        for child in (*children, *(schema.get(key) for key in dialect.ONES)):
-            yield from _subschemas(child)
 
 
 def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddity]:

@@ -577,6 +577,20 @@ def test_parameters_are_fields_however_a_body_says_that_it_is_an_object(name: st
     assert "extra" not in call
 
 
+def test_the_style_of_a_field_that_is_not_read_is_an_oddity() -> None:
+    document = api("3.1.0", {"type": "object", "properties": {"card": {"type": "object"}, "tags": {"type": "array"}}})
+    content = document["paths"]["/make"]["post"]["requestBody"]["content"]
+    encoding = {
+        "card": {"style": "deepObject", "explode": True},
+        "tags": {"style": "form"},
+        "n": {"contentType": "text/plain"},
+    }
+    content["application/x-www-form-urlencoded"] = content.pop("application/json") | {"encoding": encoding}
+    (oddity,) = sd.spec(document).oddities
+    assert oddity.message == "the style deepObject of card is not read"
+    assert oddity.pointer.endswith("/encoding")
+
+
 def test_a_body_of_any_json_has_other_fields_beside_the_parameters() -> None:
     form = Form(with_parameters({}, IDENTIFIER))
     form.values = {"id": 7, "n": [1], "x": None}
