@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from seedance_nb._base.errors import SeedanceError, argument_error
+from seedance_nb._base.errors import SeedanceError, argument_error, require_count
 from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret
 from seedance_nb._base.values import read_json
@@ -324,8 +324,7 @@ def takes(source: Task | Row | Document, n: int, /, *, budget: float | None = No
     >>> len(sd.takes(task, 3).run())
     3
     """
-    if type(n) is not int or n < 1:
-        raise argument_error("n", f"must be a whole number, 1 or more, not {n!r}", n, 1)
+    require_count("n", n)
     source = task(source) if isinstance(source, Row) else source
     if isinstance(source, Task):
         if (row := source.row).is_forgotten:

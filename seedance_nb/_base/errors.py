@@ -208,6 +208,14 @@ def argument_error(name: str, message: str, value: Any = ABSENT, limit: Any = No
     return InvalidInput((Problem(path=name, message=message, rule=rule or name, value=value, limit=limit),))
 
 
+def require_count(name: str, value: int | None, most: int = 0, unit: str = "") -> int:
+    """The value of an argument that must be a whole number from 1 on, with `most` up to that. *pure*. Raises: InvalidInput."""
+    if type(value) is int and 1 <= value <= (most or value):
+        return value
+    span = f"{unit} from 1 to {most:,}" if most else ", 1 or more"
+    raise argument_error(name, f"must be a whole number{span}, not {value!r}", value, 1)
+
+
 class Refused(SeedanceError):
     """The provider rejected the request with a documented error: `code` and, in its own words, `provider_message`.
 

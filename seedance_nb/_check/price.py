@@ -75,11 +75,6 @@ class Total:
     simulated: int = 0
     paid: int = 0
 
-    @property
-    def money(self) -> tuple[tuple[str, float], ...]:
-        names = dict.fromkeys(one.currency for one in self.sums if one.money is not None)
-        return tuple((name, math.fsum(one.money or 0 for one in self.sums if one.currency == name)) for name in names)
-
     def __str__(self) -> str:
         return self._text(f"price unknown for {', '.join(self.unknown)}")
 
@@ -94,8 +89,10 @@ class Total:
         if not self.paid:
             return SIMULATED if self.simulated else "nothing to send"
         parts = [" + ".join(map(str, self.sums))] if self.sums else []
-        if len([one for one in self.sums if one.money is not None]) > 1:
-            parts += [f"in total {' + '.join(money_text(sum_, currency) for currency, sum_ in self.money)}"]
+        money = [(one.currency, one.money) for one in self.sums if one.money is not None]
+        if money[1:]:
+            each = {name: math.fsum(some for one, some in money if one == name) for name, _ in money}
+            parts += [f"in total {' + '.join(money_text(some, name) for name, some in each.items())}"]
         parts += [unknown] if self.unknown else []
         parts += [f"{self.simulated} simulated (free)"] if self.simulated else []
         return ", ".join(parts)

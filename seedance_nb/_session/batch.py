@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, argument_error
+from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, require_count
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.problem import Problem
 from seedance_nb._check.check import Approved, approve, approve_again, build_body, values_by_role, warnings
@@ -142,9 +142,8 @@ class Batch:
         self.ready = tuple(item for item in self.items if item.error is None)
         for item in self.ready:
             require_sendable(item.spec, item.take, budget)
-        if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
-            message = f"must be a whole number, 1 or more, not {concurrency!r}"
-            raise argument_error("concurrency", message, concurrency, 1)
+        if concurrency is not None:
+            require_count("concurrency", concurrency)
         self._session, self._concurrency, self._executor = session, concurrency, executor
         self._budget = session.sender.budget if budget is None else budget
         self.current = Run(())  # `Any` in signatures, so that `help()` shows no private type

@@ -223,9 +223,7 @@ class Session:
         >>> len(sd.tasks())
         0
         """
-        if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
-            message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
-            raise errors.argument_error("limit", message, limit, 1)
+        errors.require_count("limit", limit, _MOST_ROWS)
         if isinstance(day, str):
             days, today = ("today", "yesterday"), date.today()  # noqa: DTZ011 - the local day
             with suppress(ValueError):

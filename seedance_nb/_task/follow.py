@@ -39,8 +39,7 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
     """Check that the model can be sent to, and that take and budget are valid. *pure*. Raises: SpecError; InvalidInput."""
     if spec.unsendable:
         raise errors.SpecError(spec.unsendable, file=spec.file)
-    if type(take) is not int or take < 1:
-        raise errors.argument_error("take", f"must be a whole number, 1 or more, not {take!r}", take, 1)
+    errors.require_count("take", take)
     if budget is not None and not (is_number(budget) and 0 <= budget < math.inf):
         message = f"must be a number of {spec.price.unit}, 0 or more, not {budget!r}"
         raise errors.argument_error("budget", message, budget, 0)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from seedance_nb._base.errors import argument_error
+from seedance_nb._base.errors import argument_error, require_count
 from seedance_nb._base.html import Html, escape, piece, safe_url, shell_with_kernel
 from seedance_nb._check.check import seconds_of
 from seedance_nb._document.reader import packaged
@@ -70,16 +70,10 @@ class PlayerOptions:
     autoplay: bool = False
 
     def __post_init__(self) -> None:
-        require_width(1 if self.width is None else self.width)
+        require_count("width", 1 if self.width is None else self.width, MOST_PX, " of px")
         for name, value in {"embed": self.embed, "loop": self.loop, "muted": self.muted}.items():
             if type(value) is not bool and (name != "embed" or value is not None):
                 raise argument_error(name, f"must be True or False, not {value!r}", value)
-
-
-def require_width(width: int) -> None:
-    """*Pure*. Raises: InvalidInput for what is no width in px."""
-    if type(width) is not int or not 1 <= width <= MOST_PX:
-        raise argument_error("width", f"must be a whole number of px from 1 to {MOST_PX:,}, not {width!r}", width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

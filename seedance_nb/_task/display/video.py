@@ -13,7 +13,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, overload
 
-from seedance_nb._base.errors import MediaError, argument_error
+from seedance_nb._base.errors import MediaError, argument_error, require_count
 from seedance_nb._base.faults import created_by_package, typed
 from seedance_nb._base.html import DIM, FG, Html, piece
 from seedance_nb._base.values import is_number, read_json, slug
@@ -21,7 +21,7 @@ from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.frames import MOST, frames_at, join
 from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._task.display import player as _player
-from seedance_nb._task.display.player import PlayerOptions, View, differences, require_width, result_text, source_of
+from seedance_nb._task.display.player import PlayerOptions, View, differences, result_text, source_of
 from seedance_nb._task.engine import call_in
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
 from seedance_nb._web.regular_files import write
@@ -150,11 +150,9 @@ class Video:
             if count > MOST:
                 raise argument_error("every", f"gives {count:,} frames; at most {MOST} at once", every)
             times = [index * every for index in range(count) if not index or index * every < seconds]
-        elif type(n) is not int or not 1 <= n <= MOST:
-            raise argument_error("n", f"must be a whole number from 1 to {MOST}, not {n!r}", n)
         else:
-            last = max(0.0, seconds - (1 / fps if fps else 0))
-            times = [last * index / max(1, n - 1) for index in range(n)]
+            count, last = require_count("n", n, MOST), max(0.0, seconds - (1 / fps if fps else 0))
+            times = [last * index / max(1, count - 1) for index in range(count)]
         return times
 
     @property
@@ -183,7 +181,7 @@ class Video:
         Returns: a PIL image; with `executor`, a future of it.
         Raises: InvalidInput; MediaError.
         """
-        require_width(width)
+        require_count("width", width, _player.MOST_PX, " of px")
         if executor is not None:
             return call_in(executor, f"sheet-{self.sha256}-{n}-{width}", _sheet, self.path, self._times(n), width)
         return with_small_face(_sheet(self.path, self._times(n), width))
@@ -214,7 +212,7 @@ class Video:
         target = self._new_file(path, ".gif") if path else self.path.with_suffix(".gif")
         if not is_number(fps) or not 0 < fps < math.inf:
             raise argument_error("fps", f"must be a number above 0, not {fps!r}", fps)
-        require_width(width)
+        require_count("width", width, _player.MOST_PX, " of px")
         images = self.frames(every=1 / fps)
         for image in images:
             image.thumbnail((width, width * 4))
