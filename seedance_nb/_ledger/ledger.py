@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # psycopg is optional
     Transaction = transaction.Transaction | postgres.Transaction
 
 _T = TypeVar("_T")
+_OTHER_TASK = "SELECT seq FROM tasks WHERE task_id = ? AND base_url = ? AND seq != ? AND state != ? LIMIT 1"
 _OF_PROVIDER = "(spec = ? OR (spec >= ? AND spec < ?))"
 _NEVER_SENT = ", ".join(f"'{state}'" for state in (*FREE_STATES, State.WAITING))
 _FREE = f"(simulated = 1 OR state IN ({_NEVER_SENT}) OR (state = '{State.FAILED}' AND coalesce(credits, 1) = 0))"
@@ -136,14 +137,21 @@ class Ledger:
         if unknown := set(changes) - CHANGEABLE:
             raise TypeError(f"not columns that change: {sorted(unknown)}")
         columns = {name: _to_column(value) for name, value in changes.items()}
+        task_id = columns.get("task_id")
 
         def changed(transaction: "Transaction") -> Any:
+            if task_id:  # one after the other, because two answers that arrive at once may name one task
+                transaction.settle(task_id)
             current = transaction.row(seq)
             if current is None or not _is_same(current.created, created):
                 return None
             is_elsewhere = current.state in EARLY_STATES and current.owner != this_process()
             if only_in is not None and (current.state not in only_in or current.successor is not None or is_elsewhere):
                 return current
+            key = task_id, current.base_url, seq, State.UNKNOWN
+            if task_id and (other := transaction.db.execute(_OTHER_TASK, key).fetchone()):
+                why = f"the provider returned the id {task_id}, which belongs to another request (number {other[0]})"
+                columns.update(state=State.UNKNOWN, task_id="", accepted=None, error=why)
             transaction.change(seq, columns)
             return transaction.row(seq)
 
@@ -188,9 +196,8 @@ class Ledger:
 
     def other_task(self, row: Row, task_id: str) -> Row | None:
         """Another row whose task certainly has this id at the same provider, None if there is none. *reads files*."""
-        where = "task_id = ? AND base_url = ? AND seq != ? AND state != ? LIMIT 1"
-        found = self._select(f"{SELECT} WHERE {where}", task_id, row.base_url, row.seq, State.UNKNOWN, each=row_of)
-        return next(iter(found), None)
+        found = self._select(_OTHER_TASK, task_id, row.base_url, row.seq, State.UNKNOWN, each=lambda one: int(one[0]))
+        return self.row(found[0]) if found else None
 
     def rows(self, limit: int = 100, person: str = "") -> list[Row]:
         """The latest rows, unresolved ones first, then newest first; only of this person and of those who are not known."""

@@ -12,7 +12,6 @@ from typing import Any
 from seedance_nb._base.values import ABSENT, HIDDEN, is_empty, map_leaves, packaged_table, shorten
 
 MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before and after decompression
-
 TABLE = packaged_table(__file__)
 PATTERNS: dict[str, re.Pattern[str]] = {name: re.compile(text) for name, text in TABLE["patterns"].items()}
 _MOST_STARTS, _MOST_ITEMS, _LONG_ID, _LONG_NUMBER = 8, 20, 1000, 300
@@ -111,7 +110,7 @@ def _read(text: str) -> tuple[Any, tuple[str, ...]]:
                 doubts = (before and "text before its JSON", after and "text after its JSON", twice and "a name twice")
                 return value, tuple(f"it has {doubt}" for doubt in doubts if doubt)
         start, tries = text.find("{", start + 1), tries + 1
-    return ABSENT, ("it is not JSON",)
+    return ABSENT, ("it is not JSON" if text else "it is empty",)
 
 
 def _repaired(value: Any) -> Any:

@@ -76,18 +76,17 @@ def classify(spec: Spec, answer: Answer) -> SendOutcome:
     if task and errors and isinstance(answer.value, dict) and not (answer.doubts or answer.redirect):
         task_id, code = read_id(task, answer.value), _code(errors, answer)
         hint = task_id or hint
-        is_yes = answer.is_success and (not code or str(code) in errors.ok) and not _has_error(answer.value)
-        if task_id and is_yes:
+        if task_id and answer.is_success and (not code or str(code) in errors.ok) and not _has_error(answer.value):
             return SendOutcome(outcome="accepted", task_id=task_id, simulated=answer.simulated)
         if (error := refused(spec, answer)) and not _contradiction(spec, answer, error):
             return SendOutcome(outcome="refused", why=error.provider_message, error=error)
     if answer.is_success and isinstance(answer.value, dict):
         others = (id_text(answer.value.get(name)) for name in ("request_id", "requestId", "data"))
         hint = hint or next((text for text in others if re.search(r"[0-9_-]", text)), "")
-    why = _reason(spec, answer)
+    why, is_plain = _reason(spec, answer), answer.page or not answer.doubts or not (answer.text or answer.doubts[1:])
     if hint:
         why += f"; it returned the task id {hint[:200]}"
-    elif answer.status in _LIKELY_REFUSED and not answer.header and (answer.page or not answer.doubts):
+    elif is_plain and answer.status in _LIKELY_REFUSED and not answer.header:
         why += f"; HTTP {answer.status} without a task id most likely means that it was refused and not charged"
     return SendOutcome(outcome="unknown", why=why, task_id=hint, text=answer.text, simulated=answer.simulated)
 

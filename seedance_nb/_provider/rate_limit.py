@@ -187,5 +187,4 @@ class RateLimiter:
         self._closed_until = max(self._closed_until, now + max(self._pause(), retry_after or 0.0))
 
     def _pause(self) -> float:
-        longest = min(60.0, 2.0 ** min(self._failed - 1, 10))
-        return max(1.0, longest * (0.5 + self._jitter() / 2))
+        return max(1.0, min(60.0, 2.0 ** min(self._failed - 1, 10)) * (0.5 + self._jitter() / 2))

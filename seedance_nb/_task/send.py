@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -134,7 +134,10 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
                 sent = SendOutcome(outcome="unsent", why="the ledger's server could not be reached for too long")
                 break
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")
-            sent = await _send_once(flow, row, request)
+            try:
+                sent = await send_once(flow.spec, request, flow.endpoint)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
+                sent = replace(sent, why=f"an unexpected error while it was sent ({type(error).__name__})")
             retry_in_s = _retry_in_s(sent, attempt, JITTER.random())
             if retry_in_s is None:
                 break
@@ -150,19 +153,6 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
     if sent.error is not None:
         raise sent.error
     return row
-
-
-async def _send_once(flow: TaskRun, row: Row, request: Request) -> SendOutcome:
-    """The outcome; unknown if its id belongs to another task in the ledger, whose video would be shown for this one."""
-    try:
-        sent = await send_once(flow.spec, request, flow.endpoint)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
-        return SendOutcome(outcome="unknown", why=f"an unexpected error while it was sent ({type(error).__name__})")
-    with suppress(LedgerError, RuntimeError):
-        if sent.task_id and (other := await asyncio.to_thread(flow.ledger.other_task, row, sent.task_id)):
-            why = f"the provider returned the id {sent.task_id}, which belongs to another request (number {other.seq})"
-            sent = SendOutcome(outcome="unknown", why=why, text=sent.text)
-    return sent
 
 
 def _retry_in_s(sent: SendOutcome, attempt: int, jitter: float) -> float | None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from support.clips import provider_bytes
 from support.waiting import until
 
 import seedance_nb as sd
+from seedance_nb._ledger import ledger
 from seedance_nb._ledger.row import State
 
 
@@ -252,6 +254,28 @@ def test_an_id_that_was_given_before_is_not_followed_for_a_second_request(
     assert server.count(CREATE) == 2
 
 
+@pytest.mark.parametrize("is_checked", [True, False], ids=["", "a ledger that writes every id"])
+def test_of_two_answers_that_arrive_at_once_with_one_id_only_one_is_believed(
+    is_checked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def taken(exchange: Exchange) -> None:
+        both.wait(30)
+        says(200, CRUN.taken("task_1"))(exchange)
+
+    if not is_checked:
+        monkeypatch.setattr(ledger, "_OTHER_TASK", "SELECT seq FROM tasks WHERE 0 IN (?, ?, ?, ?)")
+    with serving(CRUN, create=[(taken,)]) as server:
+        session = child.session_at(server.url, tmp_path)
+        tasks = [session.submit(CRUN.model, take=take, **CRUN.fields) for take in (1, 2)]
+        until(lambda: all(task.state not in (State.WAITING, State.SENDING) for task in tasks))
+        unknown = [task.row for task in tasks if task.row.state is State.UNKNOWN]
+        assert server.count(CREATE) == 2
+    assert len(unknown) == is_checked, "which of the two the task is of, nobody knows; the other blocks and says so"
+    assert all("task_1, which belongs to another request" in row.error and not row.task_id for row in unknown)
+
+
 def test_a_state_that_runs_backwards_is_reported(crun: FaultServer, tmp_path: Path) -> None:
     crun.plans[STATUS] = [(tell("running"),), (tell("pending"),)]
     task = child.session_at(crun.url, tmp_path).submit(CRUN.model, **CRUN.fields)
@@ -333,6 +357,28 @@ def test_what_an_unclear_answer_says_is_quoted(
         with pytest.raises(sd.UnknownOutcome):
             child.session_at(server.url, tmp_path).generate(CRUN.model, timeout=60, **CRUN.fields)
         assert server.count(CREATE) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 413, 415])
+def test_an_empty_refusal_is_most_likely_one_and_never_certainly(status: int, tmp_path: Path) -> None:
+    with serving(CRUN, create=[(says(status, b""),)]) as server:
+        for _ in range(2):
+            with pytest.raises(sd.UnknownOutcome, match=f"HTTP {status}.*it is empty; .* most likely .* not charged"):
+                child.session_at(server.url, tmp_path).generate(CRUN.model, timeout=60, **CRUN.fields)
+        assert server.count(CREATE) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "headers"),
+    [(400, b"", {}), (500, b"", {}), (401, b"Denied", {}), (401, b"", {"Location": "/tasks/task_1"})],
+)
+def test_other_answers_without_words_promise_nothing(
+    status: int, content: bytes, headers: dict[str, str], tmp_path: Path
+) -> None:
+    with serving(CRUN, create=[(says(status, content, **headers),)]) as server:
+        with pytest.raises(sd.UnknownOutcome) as unclear:
+            child.session_at(server.url, tmp_path).generate(CRUN.model, timeout=60, **CRUN.fields)
+        assert "most likely" not in str(unclear.value)
 
 
 def test_the_saved_start_of_an_answer_shows_no_key(tmp_path: Path) -> None:
