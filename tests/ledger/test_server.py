@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,18 @@ def test_a_claim_that_nobody_knows_the_end_of_is_settled_when_its_lease_ends(
     backend(ledger).renew()
     sql(other, "UPDATE tasks SET lease = clock_timestamp() - make_interval(secs => 1) WHERE seq = ?", row.seq)
     assert claim(other, "second")[1]
+
+
+def test_of_two_kernels_whose_answers_name_one_task_only_one_has_it(ledger: Ledger, other: Ledger) -> None:
+    for number in range(5):
+        rows = claim(ledger, f"first {number}")[0], claim(other, f"second {number}")[0]
+        answer: dict[str, Any] = {"state": State.QUEUED, "task_id": f"task_{number}", "accepted": 1.0}
+        with ThreadPoolExecutor(2) as both:
+            sent = [both.submit(one.update, row.seq, **answer) for one, row in zip((ledger, other), rows, strict=True)]
+        assert {one.result().state: one.result().task_id for one in sent} == {
+            State.QUEUED: f"task_{number}",
+            State.UNKNOWN: "",
+        }
 
 
 def test_a_server_that_is_restarted_or_crashes_is_used_again(
