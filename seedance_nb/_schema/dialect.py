@@ -23,7 +23,7 @@ LISTS, MAPS, ONES = _KEYS["lists"], _KEYS["maps"], _KEYS["ones"]
 PLAIN = {"uniqueItems", *_KEYS["values"], *_KEYS["numbers"]}  # they do not change what the keywords beside them mean
 FILE = re.compile("(image|video|audio|font)/|application/(octet-stream|pdf|zip)")  # a media type that is no text
 _REQUIRED_ALONE = {"required", "title", "description"}
-_LONGEST = 20  # digits of a limit
+_LONGEST, _MOST = 20, 10_000  # digits of a limit, and values of an enum that are repaired
 _NOT_NULL = KEYWORDS - {"default", "const", "example", "type"}
 Report = Callable[[str, str], None]  # of the name of a keyword, "" for the schema itself, and a message about it
 
@@ -209,10 +209,10 @@ def _repair_values(schema: dict[str, Any], types: list[Any], report: Report) -> 
     for key in [key for key in ("anyOf", "oneOf") if types and isinstance(schema.get(key), list)]:
         schema[key] = [{"type": schema["type"], **one} if isinstance(one, dict) and {"const", "enum"} & one.keys() else one
                        for one in schema[key]]  # fmt: skip
-    for key in [key for key in ("const", "enum") if types and key in schema]:
-        given = [schema[key]] if key == "const" else schema[key] if isinstance(schema[key], list) else []
+    for key, own in [(key, schema[key]) for key in ("const", "enum") if types and key in schema]:
+        given = [own] if key == "const" else own if isinstance(own, list) and len(own) <= _MOST else []
         values = [alike(one) if not fits(one) and fits(alike(one)) else one for one in given]
-        items, text = schema.get("items", {}), f"{key} is {shorten(schema[key], 40)}, but type is {' or '.join(types)}"
+        items, text = schema.get("items", {}), f"{key} is {shorten(own, 40)}, but type is {' or '.join(types)}"
         if all(value is None or fits(value) for value in values):
             if values != given:
                 schema[key] = values if key == "enum" else values[0]
