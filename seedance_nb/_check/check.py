@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from seedance_nb._base.errors import InvalidInput, SpecError
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, HIDDEN, digest, find, json_text, read_json, set_at, to_path, to_pointer
-from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, named_fields
+from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, named_fields, values_in
 from seedance_nb._document.tables import Call
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret, parts
@@ -32,8 +32,7 @@ _QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the ne
 def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The request body for field values and `extra` ones, by name or JSON Pointer, in the schema's order. *pure*. Fields with one possible value are filled in."""
     top = spec.body.get("properties", {})
-    body: dict[str, Any] = {}
-    paths: dict[str | int, list[tuple[str | int, ...]]] = {}
+    body, paths = dict[str, Any](), dict[str | int, list[tuple[str | int, ...]]]()
     for path, _ in named_fields(spec):
         paths.setdefault(path[-1], []).append(path)
     for name in sorted(values, key=lambda name: name not in top):  # a whole `input` first, single fields into it
@@ -88,8 +87,7 @@ def seconds_of(value: Any) -> float | None:
 def _ordered(schema: Any, value: Any) -> Any:
     if not isinstance(value, dict) or not isinstance(schema, dict):
         return value
-    ordered: dict[str, Any] = {}
-    required = set(schema.get("required", ()))
+    ordered, required = dict[str, Any](), set(schema.get("required", ()))
     for name, child in schema.get("properties", {}).items():
         if name in value:
             ordered[name] = _ordered(child, value[name])
@@ -159,20 +157,20 @@ class Approved:
 def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:
     """Every problem of a request body, those that `warns` among them; `extra` are JSON Pointers of undocumented fields to allow. *pure*. Raises: SpecError if no operation is chosen."""
     body = to_json_value(body)
-    problems: list[Problem] = []
+    problems, unique = list[Problem](), dict[tuple[str, str], Problem]()  # two parts may set the same limit
     clean = sound(body, (), problems)
     invalid = {problem.path for problem in problems}
-    examples = (spec.example, *spec.body.get("examples", ()))
-    unique: dict[tuple[str, str], Problem] = {}  # two parts of a schema may set the same limit
+    validator, _, valid, examples = _prepared(spec)
     try:
-        validator, _, valid = _validators(spec)
         found = [problem_of(error) for error in errors_of(validator, clean, valid=valid)]
     except RecursionError:
         found = [Problem(path="", message="is nested too deeply to be checked", rule="json", value=clean)]
     for problem in found:
         if problem.path not in invalid and not (problem.rule == "unknown" and problem.path in extra):
             # A typo costs money: not where nothing is paid for, and not in a name that an example has too.
-            is_free = spec.task is None or any(find(one, problem.path) is not ABSENT for one in examples)
+            place = tuple("*" if step.isdecimal() else step for step in to_path(problem.path))
+            ends = ((one, to_pointer(place[len(at) :])) for at, one in examples if at == place[: len(at)])
+            is_free = spec.task is None or any(find(one, end) is not ABSENT for one, end in ends)
             is_open = problem.rule == "unknown" and is_free
             has_scheme = problem.rule == "x-media" and bool(_OTHER_SCHEME.match(str(problem.value)))
             is_url = problem.limit == "uri" or problem.message.endswith("must be percent-encoded")
@@ -189,9 +187,10 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
 
 
 @functools.lru_cache(maxsize=64)
-def _validators(spec: Spec) -> tuple[Any, Any, Valid]:
-    """The validators of requests and of limits from other sources; and the parts that are known to be valid: an edit of a form changes one of a thousand. Raises: SpecError if no operation is chosen."""
-    return validator_of(spec.body), validator_of(_upstream(spec.body)), set()
+def _prepared(spec: Spec) -> tuple[Any, Any, Valid, list[tuple[Any, Any]]]:
+    """The validators of requests and of limits from other sources; the parts that are known to be valid: an edit of a form changes one of a thousand; each example with its path. Raises: SpecError if no operation is chosen."""
+    examples = [(path, one) for path, schema in values_in(spec.body) for one in schema.get("examples", ())]
+    return validator_of(spec.body), validator_of(_upstream(spec.body)), set(), [((), spec.example), *examples]
 
 
 def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
@@ -275,12 +274,11 @@ def status_request(spec: Spec, base_url: str, task_id: str, path: str = "") -> R
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
     """Exceeded `x-upstream` limits, with their source. *pure*. Raises: SpecError if no operation is chosen."""
     found = []
-    for error in errors_of(_validators(spec)[1], body):
+    for error in errors_of(_prepared(spec)[1], body):
         limiting: Any = error.schema
         if error.validator == "required":  # its schema is that of the missing field; the limit is in the parent
-            limiting = _upstream(spec.body)
-            for part in list(error.absolute_path)[:-1]:
-                limiting = limiting["properties"][part]
+            place = [step for part in list(error.absolute_path)[:-1] for step in ("properties", part)]
+            limiting = find(_upstream(spec.body), to_pointer(place))
         found.append(replace(problem_of(error), warns=True, quote="", source=str(limiting.get("x-source", ""))))
     return in_document_order(spec, found)
 
@@ -296,19 +294,14 @@ def _upstream(schema: Any) -> dict[str, Any]:
     return limits | ({"properties": inner} if any(inner.values()) else {})
 
 
-def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
-    """A body with `cover` in place of each secret, or of everything if the search takes too long; `ABSENT` omits them. *pure*."""
-    result = masked_in(spec.body, spec.body, body, cover)
-    return {} if result is ABSENT and isinstance(body, dict) else result
-
-
-def masked_in(root: Any, schema: Any, value: Any, cover: Any = HIDDEN) -> Any:
-    """A part of a body and its schema, with secrets covered. *pure*; `root` has the `$defs`."""
+def masked(schema: Any, value: Any, cover: Any = HIDDEN) -> Any:
+    """A value of a schema with `cover` in place of each secret, or of everything if the search takes too long; `ABSENT` omits them. *pure*."""
     try:
         with bounded(value):
-            return _masked(root, schema, value, cover, 0)
+            result = _masked(schema, schema, value, cover, 0)
     except Spent:
-        return cover
+        result = cover
+    return {} if result is ABSENT and isinstance(value, dict) else result
 
 
 def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:

@@ -141,8 +141,9 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     item = tables.resolve_reference(root, root.table("paths").table(chosen.path))
     operation = (item if chosen.method in item.value else item.table("additionalOperations")).table(chosen.method)
     content = replace(operation, value={"schema": {"type": "object", "properties": {}}})  # of parameters alone
+    request = tables.resolve_reference(root, operation.table("requestBody", optional=True))
     if "requestBody" in operation.value:
-        contents = tables.resolve_reference(root, operation.table("requestBody")).table("content")
+        contents = request.table("content")
         if not chosen.content_type:
             raise contents.error("the request body has no media type")
         content = contents.table(chosen.content_type)
@@ -180,6 +181,13 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         _operations.parameters_of(root, "with x-task only the body and the key are sent", oddities, item, operation)
         if names := re.findall(r"\{[^{}]*\}", _operations.server_of(root, is_sent=True) + chosen.path):
             raise operation.error(f"nothing fills in {', '.join(names)}: write the value into the path", "parameters")
+    texts = [one.value.get(key) for one in (item, operation, request) for key in ("summary", "description")]
+    body["x-notes"] = "".join(f"\n\n{text}" for text in texts if isinstance(text, str))
+    named = content.value.get("examples")
+    for one in named.values() if isinstance(named, dict) else ():
+        target = find(root.value, str(one["$ref"])[1:]) if find(one, "/$ref") is not ABSENT else one
+        if find(target, "/value") is not ABSENT:
+            body["examples"] = [*body.get("examples", ()), find(target, "/value")]
     responses = operation.table("responses", optional=True)
     task, replies = tables.task_table(root, responses) if has_task else (None, {})
     oddities += tables.unmatched(task, replies, root.file) if task else ()
@@ -199,7 +207,7 @@ def _spec_of(root: Table, **parts: Any) -> Spec:
     provider, price = document.get("x-provider", ""), document.get("x-price", {})
     quotes = [rule.quote for rule in parts.get("rules", ()) if rule.kind == "price"]
     if quotes and not {"per_second", "tokens"} & price.keys():
-        texts = (f"{view.get('title', '')}\n{view.get('description', '')}" for _, view in values_in(parts["schema"]))
+        texts = (str(one.get(key, "")) for _, one in values_in(parts["schema"]) for key in _SAID)
         words = prose.normalised("\n\n".join(texts))[0]
         formula = prose.pattern("{per_second}").search(words) if len(words) < prose.MAX_LENGTH else None
         price = {"note": f'the page says "{"; ".join(quotes)}"'} | price
@@ -270,6 +278,7 @@ def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddi
             yield Oddity(pointer=pointer, message=f"the pattern {pattern} is invalid ({error}); it is not checked")
 
 
+_SAID = ("title", "description", "x-notes")  # what a schema says in words; the last is of its operation
 MAX_READ = 20_000  # characters of the descriptions of one request
 _UNKNOWN: dict[str, Any] = {"any": []}  # the schemes of addresses where no sentence names them
 
@@ -278,10 +287,13 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
     """The parts of a Spec that its descriptions state: the same schema with their certain limits, all rules, what is not checked, and the `oddities`. *reads files*."""
     rules, unchecked, left, shared = list[Rule](), list[Rule](), MAX_READ, body.get("$defs", {})
     whole = functools.cache(lambda: validator_of(body))
-    fields = [(path, field) for path, field in values_in(body) if path]
+    fields = sorted(values_in(body), key=lambda one: not one[0])  # and what is said of them all
+    names = {str(name) for path, _ in fields for name in path[-1:]}
     for path, field in fields:
         view, at = plain_of(field, shared), to_pointer(path)
-        name, text = next((str(step) for step in reversed(path) if step != "*"), ""), str(view.get("description", ""))
+        name = next((str(step) for step in reversed(path) if step != "*"), "")
+        title = f"\n\n{view['title']}" if re.search(r"\d", str(view.get("title"))) else ""  # else it is only a name
+        text = f"{view.get('description', '')}{title}{view.get('x-notes', '')}"
         media, left = view.get("x-media", {}), left - len(text)
         if media.get("kind", "") not in name.lower():  # a role says it, not the name
             name = f"{media['kind']}_{name}"
@@ -292,7 +304,8 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
         for key in own.keys() - {"kind"}:
             limit = {bound: value for bound, value in own[key].items() if bound != "quote"}
             rules.append(Rule(kind=key, quote=own[key]["quote"], limit=limit, path=at, origin="x-media"))
-        found = [replace(rule, path=at) for rule in read if rule.kind not in own]
+        found = [replace(rule, path=at) for rule in read if rule.kind not in own
+                 and (path or rule.kind != "unclear" or not names.isdisjoint(re.findall(r"\w+", rule.quote)))]  # fmt: skip
         rules += [rule for rule in found if rule.kind != "unclear"]
         certain = {rule.kind: rule for rule in found if not (rule.hint or rule.when)}
         between = {dialect.AT_LEAST_ONE, "anyOf", "oneOf", "dependentRequired"} & view.keys()
@@ -339,19 +352,20 @@ def _bind_names(fields: Sequence[tuple[Any, Any]], rules: Sequence[Rule], shared
     """Put the names of files in a prompt into its schema, for the files beside it. Yields the rules that are not tested then."""
     beside, tables = dict[Any, dict[str, Any]](), dict[Any, dict[str, Any]]()
     for path, field in fields if rules else ():
-        beside.setdefault(path[:-1], {})[str(path[-1])] = plain_of(field, shared)
+        beside.setdefault(path[:-1], {})["".join(map(str, path[-1:]))] = plain_of(field, shared)
     for rule in rules:
-        *parent, name = to_path(rule.path.removesuffix("/*"))
+        *parent, name = to_path(rule.path.removesuffix("/*")) or ("",)
         views, mention = beside[(*parent,)], rule.limit["any"][0]
         media = {one: find(view, "/x-media/kind") for one, view in views.items() if "x-media" in view}
         texts = (mention, str(media.get(name)), rule.quote)  # of which the first that names one kind says it
         said = ([one for one, word in WORDS["named"].items() if re.search(word, text, re.IGNORECASE)] for text in texts)
         kind = next((kinds[0] for kinds in said if len(kinds) == 1), "")
         near = [one for one in media if media[one] == kind]
-        prompts = [one for one, view in views.items() if view.get("x-role") == "prompt"] if name in media else [name]
-        form = re.sub(r" ?(?:\d+|\(n\))", "{n}", mention, count=1)
-        is_plain = re.match("[a-z]+ |[一-鿿]", mention, re.IGNORECASE)  # image 1, which may be in any sentence
-        if prompts and not is_plain and "{n}" in form and any(views[one].get("type") == "array" for one in near):
+        prompts = [one for one in views if views[one].get("x-role") == "prompt"]
+        prompts = [name] if name not in media and views[name].get("type") == "string" else prompts
+        # Not image 1, which may be in any sentence.
+        form = re.sub(r"(?i)^([\[@<].*? ?|[a-z]+)(?:\d+|\(n\))", lambda one: one[1].rstrip() + "{n}", mention)
+        if prompts and "{n}" in form and any(views[one].get("type") == "array" for one in near):
             table = tables.setdefault((*parent, prompts[0]), {"quote": {}})
             table["quote"] = dict.fromkeys(near, rule.quote) | table["quote"]
             table |= {one: [*dict.fromkeys([*table.get(one, ()), form])] for one in near}

@@ -246,7 +246,7 @@ def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
         raise SeedanceError("Only a request that is an object can be saved as a preset.")
     try:
         json_text(values).encode()
-        preset = {"document": spec.name, "values": masked(spec, values, ABSENT)}
+        preset = {"document": spec.name, "values": masked(spec.body, values, ABSENT)}
         if file.exists():
             _read_preset(file)
         write(file, (json.dumps(preset, ensure_ascii=False, indent=2) + "\n").encode())

@@ -129,7 +129,7 @@ class Form:
 
     def shown(self) -> dict[str, Any]:
         """The values as shown in a notebook: secrets are hidden. *pure*."""
-        return cast("dict[str, Any]", masked(self.spec, self.values))
+        return cast("dict[str, Any]", masked(self.spec.body, self.values))
 
     def to_curl(self) -> str:
         """The request as a curl command; the shell fills in the key. *pure*. Raises: ValueError for values that JSON does not allow.

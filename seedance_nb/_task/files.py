@@ -255,7 +255,7 @@ def save_request(part: Path, final: Path, spec: Spec, row: Row, digest: str) -> 
     """Append a row's request, without secrets, to its checked download, or save it beside `final`; remarks if neither works. *writes files*. Raises: OSError."""
     if os.getenv("SEEDANCE_EMBED_REQUEST") == "0":
         return []
-    body = mask_keys(masked(spec, read_json(row.body), ABSENT))
+    body = mask_keys(masked(spec.body, read_json(row.body), ABSENT))
     body = map_leaves(body, lambda value: strip_queries(value) if isinstance(value, str) else value)
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.created))
     facts = (row.spec, body, row.take, row.name, row.simulated, created, digest)

@@ -9,7 +9,7 @@ import ipywidgets as W  # noqa: N812
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, shorten, to_pointer
-from seedance_nb._check.check import masked_in
+from seedance_nb._check.check import masked
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, OnChange, WidgetFactory
 from seedance_nb._form.labels import FieldStatus, error_html, label_html
 from seedance_nb._form.model.fields import Field, children_of, conditional_fields, rest_of, start_of
@@ -90,7 +90,7 @@ class ObjectControl(Compound):
         if self.value is ABSENT or (self._open and isinstance(self.value, Mapping)):
             return FieldStatus(problems)
         shape = self.field.shape
-        return FieldStatus(problems, brief=shorten(masked_in({"$defs": shape.defs}, shape.view, self.value), 90))
+        return FieldStatus(problems, brief=shorten(masked({**shape.view, "$defs": shape.defs}, self.value), 90))
 
     def _arrange(self) -> None:
         self.widget.children = self._layout()
