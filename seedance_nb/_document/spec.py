@@ -178,29 +178,26 @@ def plain_of(schema: dict[str, Any], shared: Mapping[str, Any], levels: int = 9)
 
 def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str) -> dict[str, Any]:
     """The same body with an `x-role` at each field whose role is given (None: no field has it) or, beside a prompt, guessed. *reads files*. Raises: SpecError for an unknown role or field."""
-    every = [(path, schema) for path, schema in values_in(body) if path and "*" not in path]
-    fields = [(path, plain_of(schema, body.get("$defs", {}))) for path, schema in every]
+    every = ((path, schema, plain_of(schema, body.get("$defs", {}))) for path, schema in values_in(body))
+    fields = [one for one in every if one[0] and "*" not in one[0]]
     if unknown := [role for role in given if role not in ROLES]:
         raise SpecError(f"{unknown[0]!r} is not a role; the roles are {', '.join(ROLES)}", file=file)
-    chosen = dict[str, JsonPath]()
+    roles: dict[str, JsonPath | None] = {view["x-role"]: path for path, _, view in fields if "x-role" in view}
     for role, name in given.items():
-        if named := [path for path, _ in fields if name in (path[-1], to_pointer(path))]:
-            chosen[role] = min(named, key=len)  # the outermost of several
-        elif name is not None:
+        named = [path for path, *_ in fields if name in (path[-1], to_pointer(path))]
+        if name is not None and not named:
             raise SpecError(f"no field is called {name!r}", file=file)
-    marked = {view["x-role"]: path for path, view in fields if "x-role" in view}
-    taken = {path for role, path in marked.items() if role not in given} | set(chosen.values())
-    plain = ((path, re.sub(r"[\W_]", "", str(path[-1])).lower(), str(view.get("type"))) for path, view in fields)
-    free = [field for field in plain if field[0] not in taken]
-    guesses = {role: path for role in ROLES if role not in {*given, *marked} and (path := _guess(role, free))}
-    known = {*given, *marked, *guesses}
-    if "prompt" not in known and known - {"seed", "audio"} and (path := _guess("text", free)):  # no speech or chat
-        guesses["prompt"] = path
-    targets = (guesses if "prompt" in {*marked, *chosen, *guesses} else {}) | chosen
-    for (path, schema), (_, view) in zip(every, fields, strict=True):
-        if schema.get("x-role") in given:
+        roles[role] = min(named, key=len, default=None)  # the outermost of several
+    free = [(path, str(view.get("type")), re.sub(r"[(（].*|[^\w\n]|_", "", f"{path[-1]}\n{view.get('title')}").lower())
+            for path, _, view in fields if path not in roles.values()]  # fmt: skip
+    known = roles | {role: path for role in ROLES if role not in roles and (path := _guess(role, free))}
+    if "prompt" not in known and known.keys() - {"seed", "audio"} and (text := _guess("text", free)):  # not of speech
+        known["prompt"] = text
+    roles = known if known.get("prompt") else roles
+    for path, schema, view in fields:
+        if schema.get("x-role") in given and roles[schema["x-role"]] != path:
             del schema["x-role"]
-        for role in [role for role, target in targets.items() if target == path]:
+        for role in [one for one, target in roles.items() if target == path and view.get("x-role") != one]:
             schema["x-role"] = role
             if (kind := packaged("_roles").get(role, {}).get("kind")) and "x-media" not in view:
                 schema["x-media"] = {"kind": kind, "schemes": {"any": []}}  # a guess refuses nothing
@@ -208,8 +205,8 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
 
 
 def _guess(role: str, fields: Iterable[tuple[JsonPath, str, str]]) -> JsonPath | None:
-    """The outermost field with a name and a type that the role usually has; of several, the one with the most usual name."""
+    """The outermost field with a type and a name, or else a title, that the role usually has; of several, the one with the most usual name."""
     table = packaged("_roles").get(role, {"names": [], "types": []})
-    usual = ((path, name, kind) for path, name, kind in fields if name in table["names"])
-    found = {path: name for path, name, kind in usual if any(one in kind for one in table["types"])}
-    return min(found, key=lambda path: (len(path), table["names"].index(found[path])), default=None)
+    usual = [(rank, len(path), table["names"].index(text), path) for path, kind, texts in fields
+             for rank, text in enumerate(texts.split("\n")) if text in table["names"] and any(one in kind for one in table["types"])]  # fmt: skip
+    return min(usual, key=lambda one: one[:3], default=(None,))[-1]
