@@ -21,12 +21,9 @@ from seedance_nb._schema.library import Spent, bounded, spend
 from seedance_nb._schema.messages import sentences
 from seedance_nb._schema.validator import Valid, errors_of, problem_of, validator_of
 
-_SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST, _MOST_LEVELS = 10_000, 60
 _TOO_DEEP = object()  # in place of a value that is nested too deeply or contains itself
 KEY_NAME = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
-_OTHER_SCHEME = re.compile("(?i)data:|asset:")
-_QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the nearest description
 
 
 def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -80,7 +77,7 @@ def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
 def seconds_of(value: Any) -> float | None:
     """The number of seconds in 5, 5.0, "5" or "5s"; None for any other value. *pure*."""
     if isinstance(value, str):
-        value = float(value.removesuffix("s")) if _SECONDS.fullmatch(value) else None
+        value = float(value.removesuffix("s")) if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", value) else None
     return float(value) if isinstance(value, int | float) and value is not True and 0 < value < _LONGEST else None
 
 
@@ -172,7 +169,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
             ends = ((one, to_pointer(place[len(at) :])) for at, one in examples if at == place[: len(at)])
             is_free = spec.task is None or any(find(one, end) is not ABSENT for one, end in ends)
             is_open = problem.rule == "unknown" and is_free
-            has_scheme = problem.rule == "x-media" and bool(_OTHER_SCHEME.match(str(problem.value)))
+            has_scheme = problem.rule == "x-media" and bool(re.match("(?i)data:|asset:", str(problem.value)))
             is_url = problem.limit == "uri" or problem.message.endswith("must be percent-encoded")
             is_iri = is_url and not uri_error(re.sub(r"[^\x00-\x7f…]", "a", str(problem.value)))  # but no hidden query
             warns = is_open or is_iri or (has_scheme and not problem.quote) or problem.rule == UNCHECKED
@@ -210,7 +207,7 @@ def _documented(spec: Spec, problem: Problem, keys: list[tuple[str, ...]]) -> Pr
             message = f"unknown field here; {there if is_same else f'did you mean {alike[0][-1]!r}?'}"
     quote = problem.quote
     schema: Any = spec.body
-    for part in at if problem.rule in _QUOTE_NEAREST and not quote else ():
+    for part in at if problem.rule in ("required", AT_LEAST_ONE) and not quote else ():
         schema = schema.get("items") if part.isdecimal() else schema.get("properties", {}).get(part)
         if not isinstance(schema, dict):
             break

@@ -299,8 +299,7 @@ def with_limits(body: dict[str, Any], oddities: Iterable[Oddity]) -> dict[str, A
             name = f"{media['kind']}_{name}"
         read = read_rules(name, str(view.get("type")), text) if text and left >= 0 else ()
         words = {rule.kind: rule.limit | {"quote": rule.quote} for rule in read}
-        # Keys win over words.
-        own = {key: rule for key, rule in media.items() if rule not in (_UNKNOWN, words.get(key))}
+        own = {key: rule for key, rule in media.items() if rule not in (_UNKNOWN, words.get(key))}  # keys win
         for key in own.keys() - {"kind"}:
             limit = {bound: value for bound, value in own[key].items() if bound != "quote"}
             rules.append(Rule(kind=key, quote=own[key]["quote"], limit=limit, path=at, origin="x-media"))
@@ -363,8 +362,7 @@ def _bind_names(fields: Sequence[tuple[Any, Any]], rules: Sequence[Rule], shared
         near = [one for one in media if media[one] == kind]
         prompts = [one for one in views if views[one].get("x-role") == "prompt"]
         prompts = [name] if name not in media and views[name].get("type") == "string" else prompts
-        # Not image 1, which may be in any sentence.
-        form = re.sub(r"(?i)^([\[@<].*? ?|[a-z]+)(?:\d+|\(n\))", lambda one: one[1].rstrip() + "{n}", mention)
+        form = re.sub(r"(?i)^([\[@<].*? ?|[a-z]+)(\d+|\(n\))", r"\1{n}", mention).replace(" {", "{")  # no image 1
         if prompts and "{n}" in form and any(views[one].get("type") == "array" for one in near):
             table = tables.setdefault((*parent, prompts[0]), {"quote": {}})
             table["quote"] = dict.fromkeys(near, rule.quote) | table["quote"]

@@ -207,6 +207,8 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
 def _guess(role: str, fields: Iterable[tuple[JsonPath, str, str]]) -> JsonPath | None:
     """The outermost field with a type and a name, or else a title, that the role usually has; of several, the one with the most usual name."""
     table = packaged("_roles").get(role, {"names": [], "types": []})
+    others = {name for one in packaged("_roles").values() for name in one["names"]}
     usual = [(rank, len(path), table["names"].index(text), path) for path, kind, texts in fields
-             for rank, text in enumerate(texts.split("\n")) if text in table["names"] and any(one in kind for one in table["types"])]  # fmt: skip
+             if any(one in kind for one in table["types"]) for rank, text in enumerate(texts.split("\n"))
+             if text in table["names"] and (not rank or others.isdisjoint(texts.split("\n")[:1]))]  # fmt: skip
     return min(usual, key=lambda one: one[:3], default=(None,))[-1]

@@ -277,8 +277,7 @@ async def _job(spec: Spec, body: dict[str, Any], folder: Path, fetch: Fetch) -> 
     """What a `Job` shows; its references are downloaded to `folder`. *network*, *writes files*."""
     values = values_by_role(spec, body)
     width, height = size_of(spec, values)
-    settings: list[tuple[str, str]] = []
-    pending: list[Awaitable[tuple[str, str | None]]] = []
+    settings, pending = list[tuple[str, str]](), list[Awaitable[tuple[str, str | None]]]()
     for path, schema in named_fields(spec):
         name, value, kind = str(path[-1]), find(body, to_pointer(path)), schema.get("x-media", {}).get("kind")
         is_shown = schema.get("x-role") != "prompt" and to_pointer(path) not in ("/model", spec.callback_url)

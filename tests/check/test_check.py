@@ -254,3 +254,41 @@ def test_a_limit_at_the_end_of_its_sentence_or_before_a_chinese_word_is_quoted()
     for text, own in (("Length. The largest is 9. Thanks.", "The largest is 9."), ("Length.\n\n最多9个", "最多9个")):
         spec = sd.spec({"type": "object", "properties": {"x": {"type": "integer", "maximum": 9, "description": text}}})
         assert [problem.quote for problem in check(spec, {"x": 12})] == [own]
+
+
+SHOWN: dict[str, Any] = {
+    "prompt": "a fox",
+    "hidden": 1,
+    "opts": {"a": "1", "inner": 2},
+    "shots": [{"text": "a", "lens": 5}],
+}
+
+
+@pytest.mark.parametrize("where", ["example", "examples", "reference", "schema", "fields"])
+def test_a_name_that_an_example_of_the_document_has_is_no_error_where_it_is(where: str) -> None:
+    text = {"type": "string"}
+    opts, shot = (dict[str, Any](type="object", properties={name: text}) for name in ("a", "text"))
+    fields: dict[str, Any] = {"prompt": text, "opts": opts, "shots": {"type": "array", "items": shot}}
+    schema: dict[str, Any] = {"type": "object", "properties": fields}
+    content: dict[str, Any] = {"schema": schema}
+    named = {"whole": {"value": SHOWN}, "short": {"value": {}}, "lost": {"$ref": "#/nowhere"}, "odd": 1}
+    body: dict[str, Any] = {"prompt": "a fox", "hidden": 2, "opts": {"inner": 3}, "shots": [{"text": "b"}, {"lens": 9}]}
+    match where:
+        case "example":
+            content["example"] = SHOWN
+        case "examples":
+            content["examples"] = named
+        case "reference":
+            content["examples"] = {"whole": {"$ref": "#/components/examples/whole"}}
+        case "schema":
+            schema["example"] = SHOWN
+        case _:
+            opts["example"], shot["example"] = SHOWN["opts"], SHOWN["shots"][0]
+            del body["hidden"]
+    operation = {"requestBody": {"content": {"application/json": content}}, "responses": {}}
+    document = {"openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": {"/videos": {"post": operation}}}
+    page = sd.spec({**document, "components": {"examples": named}})
+    spec = replace(page, task=sd.spec(MODEL).task)  # so that a typo costs money
+    assert [problem.path for problem in check(spec, body) if not problem.warns] == []
+    wrong = check(spec, {"opts": {"lens": 2}, "shots": [{"inner": 1}]})
+    assert [problem.path for problem in wrong if not problem.warns] == ["/opts/lens", "/shots/0/inner"]

@@ -245,3 +245,41 @@ def test_a_formula_is_no_price_where_another_field_changes_it_and_its_words_are_
     assert (price.amount, price.why) == (None, 'the page says "Cost: duration (seconds) x 12 credits"')
     plain = sd.spec(page(duration=duration, resolution={**TEXT, "description": "720p or 4k."}))
     assert estimate(plain, {"prompt": "a fox", "duration": 5}).amount == 60
+
+
+ONE_OF_TWO = "At least one of `images` or `videos` must be provided."
+ABOUT: dict[str, Callable[[Schema, Schema, Schema], None]] = {  # where a page says it: of the body, its operation, the path
+    "body": lambda body, _, __: body.update(description=ONE_OF_TWO),
+    "title": lambda body, _, __: body.update(title=f"1. {ONE_OF_TWO}"),
+    "request body": lambda _, operation, __: operation["requestBody"].update(description=ONE_OF_TWO),
+    "operation": lambda _, operation, __: operation.update(description=f"Make a video.\n\n{ONE_OF_TWO}"),
+    "summary": lambda _, operation, __: operation.update(summary=ONE_OF_TWO),
+    "path": lambda _, __, item: item.update(description=ONE_OF_TWO),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ABOUT)
+def test_what_is_said_of_a_whole_request_is_a_rule_and_listed_as_unchecked(where: str) -> None:
+    body = page(images=TEXTS, videos=TEXTS)
+    operation: Schema = {"requestBody": {"content": {"application/json": {"schema": body}}}, "responses": {}}
+    item: Schema = {"post": operation}
+    ABOUT[where](body, operation, item)
+    spec = sd.spec({"openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": {"/videos": item}})
+    rules = [("", "required_any", ONE_OF_TWO.rstrip("."))]
+    assert [(rule.path, rule.kind, rule.quote) for rule in spec.rules] == rules
+    assert [(rule.path, rule.kind, rule.quote) for rule in spec.unchecked] == rules
+    assert sd.spec(spec, roles={"prompt": "prompt"}).unchecked == spec.unchecked, "and when it is read again"
+
+
+def test_of_what_an_operation_says_only_sentences_about_fields_are_unclear() -> None:
+    words = "You must have an account, at most 5 requests. The prompt must not have brand names."
+    operation: Schema = {"description": words, "requestBody": {"content": {"application/json": {"schema": page()}}}, "responses": {}}  # fmt: skip
+    paths = {"/videos": {"post": operation}}
+    spec = sd.spec({"openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": paths})
+    assert [rule.quote for rule in spec.unchecked] == ["The prompt must not have brand names"]
+
+
+def test_a_limit_in_a_title_is_a_limit() -> None:
+    spec = sd.spec(page(duration={"type": "integer", "title": "Duration (4-12 seconds)"}, steps={"title": "Max steps"}))
+    assert said(spec, "duration", 12) == set() != said(spec, "duration", 13)
+    assert spec.unchecked == (), "a title without a number is only a name"

@@ -86,3 +86,16 @@ def test_what_is_no_name_of_a_file_is_not_refused(prompt: str) -> None:
 def test_names_that_cannot_be_checked_are_listed_as_unchecked(spec: sd.Spec) -> None:
     assert {rule.kind for rule in spec.unchecked} == {"placeholder"}
     assert said(spec, "@Image9 runs in image 9 for @name9") == []
+
+
+def test_names_in_the_words_of_the_operation_are_read_too() -> None:
+    body: Schema = {"type": "object", "properties": {"prompt": TEXT, "image_urls": texts()}}
+    operation = {
+        "description": WORDS,
+        "requestBody": {"content": {"application/json": {"schema": body}}},
+        "responses": {},
+    }
+    spec = sd.spec(
+        {"openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": {"/videos": {"post": operation}}}
+    )
+    assert said(spec, "@Image2 runs", image_urls=[IMAGE]) == ["mentions @Image2, but there is only 1 image"]

@@ -140,3 +140,25 @@ def test_a_text_beside_a_field_of_another_role_is_the_prompt_and_found_again(nam
 def test_the_seed_has_a_role() -> None:
     page = {"type": "object", "properties": {"prompt": {"type": "string"}, "Random-Seed": {"type": "integer"}}}
     assert sd.spec(page).roles == {"prompt": "/prompt", "seed": "/Random-Seed"}
+
+
+def test_a_title_says_the_role_of_a_field_whose_name_does_not() -> None:
+    fields = {
+        "description": {"type": "string", "title": "Prompt"}, "img": {"type": "string", "title": "Start image", "format": "uri"},
+        "len": {"type": "integer", "title": "Duration (s)"}, "cfg": {"type": "string", "title": "分辨率（p）"},
+    }  # fmt: skip
+    spec = sd.spec({"type": "object", "properties": fields})
+    assert spec.roles == {"prompt": "/description", "seconds": "/len", "resolution": "/cfg", "first_frame": "/img"}
+    named = {**fields, "prompt": {"type": "string"}, "end_image": {"type": "string", "title": "Image"}}
+    both = sd.spec({"type": "object", "properties": named}).roles
+    assert (both["prompt"], both["last_frame"], both["first_frame"]) == ("/prompt", "/end_image", "/img"), "names win"
+
+
+@pytest.mark.parametrize(("name", "kind", "role"), [
+    ("时长", "integer", "seconds"), ("视频时长", "integer", "seconds"), ("分辨率", "string", "resolution"),
+    ("宽高比", "string", "ratio"), ("首帧图片", "string", "first_frame"), ("尾帧图片", "string", "last_frame"),
+    ("参考图", "array", "reference_images"), ("生成音频", "boolean", "audio"), ("clip_length", "integer", "seconds"),
+    ("imgs", "array", "reference_images"), ("tail_frame", "string", "last_frame"), ("with_sound", "boolean", "audio")])  # fmt: skip
+def test_more_names_have_roles(name: str, kind: str, role: str) -> None:
+    spec = sd.spec({"type": "object", "properties": {"提示词": {"type": "string"}, name: {"type": kind}}})
+    assert spec.roles == {"prompt": "/提示词", role: f"/{name}"}
