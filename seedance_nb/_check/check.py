@@ -167,8 +167,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
             # A typo costs money: not where nothing is paid for, and not in a name that an example has too.
             place = tuple("*" if step.isdecimal() else step for step in to_path(problem.path))
             ends = ((one, to_pointer(place[len(at) :])) for at, one in examples if at == place[: len(at)])
-            is_free = spec.task is None or any(find(one, end) is not ABSENT for one, end in ends)
-            is_open = problem.rule == "unknown" and is_free
+            is_open = problem.rule == "unknown" and (spec.task is None or any(find(*one) is not ABSENT for one in ends))
             has_scheme = problem.rule == "x-media" and bool(re.match("(?i)data:|asset:", str(problem.value)))
             is_url = problem.limit == "uri" or problem.message.endswith("must be percent-encoded")
             is_iri = is_url and not uri_error(re.sub(r"[^\x00-\x7f…]", "a", str(problem.value)))  # but no hidden query

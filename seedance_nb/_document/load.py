@@ -183,11 +183,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
             raise operation.error(f"nothing fills in {', '.join(names)}: write the value into the path", "parameters")
     texts = [one.value.get(key) for one in (item, operation, request) for key in ("summary", "description")]
     body["x-notes"] = "".join(f"\n\n{text}" for text in texts if isinstance(text, str))
-    named = content.value.get("examples")
-    for one in named.values() if isinstance(named, dict) else ():
-        target = find(root.value, str(one["$ref"])[1:]) if find(one, "/$ref") is not ABSENT else one
-        if find(target, "/value") is not ABSENT:
-            body["examples"] = [*body.get("examples", ()), find(target, "/value")]
+    body["examples"] = [*body.get("examples", ()), *_example_values(root.value, content.value.get("examples"))]
     responses = operation.table("responses", optional=True)
     task, replies = tables.task_table(root, responses) if has_task else (None, {})
     oddities += tables.unmatched(task, replies, root.file) if task else ()
@@ -202,12 +198,19 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     )  # fmt: skip
 
 
+def _example_values(document: Any, named: Any) -> list[Any]:
+    listed = [*named.values()] if isinstance(named, dict) else []  # some only refer to those of components
+    found = [find(document, str(one["$ref"])[1:]) if find(one, "/$ref") is not ABSENT else one for one in listed]
+    return [find(one, "/value") for one in found if find(one, "/value") is not ABSENT]
+
+
 def _spec_of(root: Table, **parts: Any) -> Spec:
     document, name = root.value, Path(root.file).stem or "document"
     provider, price = document.get("x-provider", ""), document.get("x-price", {})
     quotes = [rule.quote for rule in parts.get("rules", ()) if rule.kind == "price"]
     if quotes and not {"per_second", "tokens"} & price.keys():
-        texts = (str(one.get(key, "")) for _, one in values_in(parts["schema"]) for key in _SAID)
+        texts = (f"{one.get('title')}\n{one.get('description')}\n{one.get('x-notes')}"
+                 for _, one in values_in(parts["schema"]))  # fmt: skip
         words = prose.normalised("\n\n".join(texts))[0]
         formula = prose.pattern("{per_second}").search(words) if len(words) < prose.MAX_LENGTH else None
         price = {"note": f'the page says "{"; ".join(quotes)}"'} | price
@@ -278,7 +281,6 @@ def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddi
             yield Oddity(pointer=pointer, message=f"the pattern {pattern} is invalid ({error}); it is not checked")
 
 
-_SAID = ("title", "description", "x-notes")  # what a schema says in words; the last is of its operation
 MAX_READ = 20_000  # characters of the descriptions of one request
 _UNKNOWN: dict[str, Any] = {"any": []}  # the schemes of addresses where no sentence names them
 
@@ -369,9 +371,8 @@ def _bind_names(fields: Sequence[tuple[Any, Any]], rules: Sequence[Rule], shared
             table |= {one: [*dict.fromkeys([*table.get(one, ()), form])] for one in near}
         else:
             yield rule
-    for path, field in fields:
-        if path in tables:
-            field.setdefault("x-placeholders", tables[path])
+    for field, table in [(field, tables[path]) for path, field in fields if path in tables]:
+        field.setdefault("x-placeholders", table)
 
 
 def _keyword(text: str, value: Any, kind: str) -> tuple[str, Any]:
