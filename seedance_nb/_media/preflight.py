@@ -41,24 +41,20 @@ class Finding:
     quote: str = ""  # the sentence in the docs
     value: Any = ABSENT  # as measured
     limit: Any = None  # what is allowed: bounds, or formats
-    source: str = ""  # where the limit comes from if it is not the provider's
+    source: str = ""  # where the limit comes from if it is not the provider's: then a failure only warns
     origin: str = "the provider's docs"
-
-    @property
-    def warns(self) -> bool:
-        """Whether a failure only warns, because the limit comes from another source. *pure*."""
-        return bool(self.source)
 
     @property
     def problem(self) -> Problem:
         """The same as a problem of the request. *pure*."""
         return Problem(path=self.path, message=self.message, rule="x-media", value=self.value, limit=self.limit,
-                       quote=self.quote, warns=self.warns, source=self.source, origin=self.origin)  # fmt: skip
+                       quote=self.quote, warns=bool(self.source), source=self.source, origin=self.origin)  # fmt: skip
 
     @property
     def word(self) -> str:
         """The outcome in a word: ok, failed, warning or not checked. *pure*."""
-        return {"fits": "ok", "breaks": "warning" if self.warns else "failed", "unchecked": "not checked"}[self.outcome]
+        broken = "warning" if self.source else "failed"
+        return {"fits": "ok", "breaks": broken, "unchecked": "not checked"}[self.outcome]
 
     def __str__(self) -> str:
         quote = f"\n      {self.problem.citation}" if self.quote and self.outcome != "fits" else ""
