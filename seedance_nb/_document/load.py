@@ -434,6 +434,11 @@ def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], str, dict[str,
         answer = next(filter(None, map(replies["create"].get, ("200", "201", "202"))), {"description": "OK"})
         for name, (one, *how) in packaged("_skeleton")["pointers"].items():
             names[name] = _shown(document, replies.get(one, replies["getTask"]), *how)
+        with suppress(SpecError):  # what cannot be read shows no words
+            root, usual = Table(value=document, file="", pointer=""), [*packaged("_words").values()]
+            states = tables.documented(tables.reply_of(root, replace(root, value=replies["getTask"])), names["state"])
+            if new := [word for word in states or () if not any(tables.plain_word(word) in known for known in usual)]:
+                names["words"] = json_text({"running": new})
         if "getResult" in replies:
             names["output"] = f"/result{names['output']}"
             names["result"] = f"\n  result: {{operation: {names['getResult']}, item: /result}}"
@@ -444,7 +449,7 @@ def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], str, dict[str,
         for at in [place[:end] for end in range(1, len(place) + 1)]:
             document = set_at(set_at(document, at, ABSENT), at, find(document, to_pointer(at)))
     parts = [part for name, part in packaged("_skeleton")["parts"].items() if not has.get(name, True)]
-    lacks = {one["name"]: re.sub("<([^<>]+)>", lambda name: names[name[1]], one["text"]) for one in parts}
+    lacks = {one["name"]: re.sub("<([^<>]+)>", lambda name: names.get(name[1], "{}"), one["text"]) for one in parts}
     return document, told, lacks
 
 

@@ -167,10 +167,8 @@ def task_table(root: Table, responses: Table) -> tuple[TaskTable, dict[str, Any]
     if more or not str(expression).startswith("$response.body#/"):
         raise link.error("exactly one parameter is needed: a pointer into the create response", "parameters")
     where = [find(item, "/in") for item in find_all(status.value, "/parameters/*") if find(item, "/name") == parameter]
-    in_path = re.findall(r"\{([^{}]*)\}", status_path)
-    if (where, in_path) not in ((["query"], []), (["path"], [parameter])):
-        message = f"the status call has no query or path parameter {parameter!r}, or another one in its path"
-        raise status.error(message, "parameters")
+    if (where, re.findall(r"\{([^{}]*)\}", status_path)) not in ((["query"], []), (["path"], [parameter])):
+        raise status.error(f"the status call has no query or path parameter {parameter!r}, or others", "parameters")
     common, own = ([(plain_word(word), state) for state, words in one.items() for word in words]
                    for one in (packaged("_words"), table.get("words", {})))  # fmt: skip
     if twice := sorted({word for at, (word, _) in enumerate(own) if word in dict(own[:at])}):

@@ -78,8 +78,7 @@ def convert_parent(schema: dict[str, Any], role: Role) -> None:
     if groups and len(groups) == len(branches) and role != "loose":
         schema[AT_LEAST_ONE] = groups
         del schema["anyOf"]
-    if isinstance(schema.get("properties"), dict):
-        # Fields that only the server sets are not part of a request.
+    if isinstance(schema.get("properties"), dict):  # what only the server sets is no part of a request
         items = schema["properties"].items()
         hidden = {name for name, child in items if isinstance(child, dict) and child.get("readOnly")}
         schema["properties"] = {name: child for name, child in items if name not in hidden}

@@ -89,7 +89,7 @@ class Simulator:
         if error_code in model.codes or fault.isdecimal():
             return model.refused(error_code or fault)
         if error_code not in ("", "fail", "lost"):
-            return model.invalid(f"x-simulate: use {', '.join(model.codes)}, fail or lost")
+            return model.invalid(f"x-simulate: use {', '.join((*model.codes, 'fail'))} or lost")
         look = self._seed + self._looks[digest(body)]
         self._looks[digest(body)] += 1  # so that takes of one request differ
         reason = "The simulator was asked to fail this task." if "fail" in (error_code, fault) else ""

@@ -40,14 +40,14 @@ class Replies:
         meaning = (table.statuses | table.refusals).get(code, "")
         # The schema's text for a code, from the list in the description of its field.
         listed = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", str(self.spec.replies["create"]))
-        text = listed.group(1) if listed else _TABLE["words"].get(meaning, "An error requested from the simulator")
+        text = listed.group(1) if listed else _TABLE["words"][meaning or ("refused" if details else "")]
         lists = [pointer for pointer in table.details if pointer.endswith("/*")]
         is_invalid = code == table.invalid
         if details and not (lists and is_invalid):
             text = f"{text}: {'; '.join(details)}"
         value: Any = {}
         if table.code:
-            own = "" if by_status else int(code) if code.isdecimal() else code
+            own = "" if by_status else int(code) if code.isdecimal() and code in self.codes else code
             value = set_at(value, to_path(table.code[-1 if by_status else 0]), own)
         value = set_at(value, to_path(table.message[-1 if by_status else 0]), text)
         if lists and is_invalid:

@@ -1,13 +1,17 @@
 """The tables of a page against the responses that it documents: what would lose a paid video is told before anything is paid."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from document.test_new_model import own_provider
+from document.test_new_model import own_provider, written
+from support.waiting import serving
 
 import seedance_nb as sd
+from seedance_nb._document.load import new_model
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.outcome import Answer, SendOutcome, classify
 from seedance_nb._provider.status import read_status
@@ -136,19 +140,17 @@ def test_the_simulator_answers_with_numbers_where_the_page_documents_numbers(tmp
     assert task.details()["film"]["state"] == 2
 
 
+BAD: dict[str, Any] = {"description": "bad", "content": {"application/json": {"schema": {
+    "type": "object",
+    "properties": {"problem": {"type": "object", "properties": {"code": {"type": "string"}, "text": {"type": "string"}}}},
+}}}}  # fmt: skip
+
+
 def refusing_page(status: str, **errors: Any) -> sd.Spec:
     """A page that documents the shape of its errors for an HTTP status, and says of no code what it means."""
     page = own_provider()
     page["x-errors"] = {"code": "/problem/code", "message": "/problem/text", **errors}
-    schema = {
-        "type": "object",
-        "properties": {
-            "problem": {"type": "object", "properties": {"code": {"type": "string"}, "text": {"type": "string"}}}
-        },
-    }
-    page["components"]["responses"] = {
-        "Bad": {"description": "bad", "content": {"application/json": {"schema": schema}}}
-    }
+    page["components"]["responses"] = {"Bad": BAD}
     page["paths"]["/v2/films"]["post"]["responses"][status] = {"$ref": "#/components/responses/Bad"}
     return sd.spec(page)
 
@@ -220,7 +222,7 @@ def test_a_parameter_that_is_not_sent_is_told() -> None:
 
 @pytest.mark.parametrize("status", ["/{ver}/films/{film}", "/v2/films"])
 def test_a_status_call_whose_path_has_another_parameter_is_refused(status: str) -> None:
-    with pytest.raises(sd.SpecError, match="or another one in its path"):
+    with pytest.raises(sd.SpecError, match="or others"):
         sd.spec(moved(own_provider(), "/v2/films.new", status))
 
 
@@ -231,3 +233,46 @@ def test_so_is_a_variable_of_the_server_without_a_value() -> None:
     del page["servers"][0]["variables"]
     with pytest.raises(sd.SpecError, match=r"nothing fills in \{ver\}"):
         sd.spec(page)
+
+
+def written_model(tmp_path: Path, state: dict[str, Any]) -> Path:
+    """What `new-model` writes of a page that documents these states and a 400, with its commented lines uncommented."""
+    page = own_provider()
+    page["components"]["responses"] = {"Bad": BAD}
+    page["paths"]["/v2/films"]["post"]["responses"]["400"] = {"$ref": "#/components/responses/Bad"}
+    del page["x-task"], page["x-errors"], page["paths"]["/v2/films"]["post"]["responses"]["200"]["links"]
+    film_of(page)["properties"]["state"] = state
+    file = tmp_path / "films.yaml"
+    new_model(written(tmp_path, page), file)
+    file.write_text(re.sub("(?m)^# ", "", file.read_text(encoding="utf-8")), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(("states", "words"), [
+    (["queued", "working", "completed", "failed"], '{"running":["working"]}'), (["queued", "done", "failed"], "{}"),
+    (["排队中", "已完成"], '{"running":["排队中","已完成"]}'), ([0, 1], '{"running":[0,1]}')])  # fmt: skip
+def test_new_model_writes_the_documented_words_that_nobody_knows(tmp_path: Path, states: list[Any], words: str) -> None:
+    file = written_model(tmp_path, {"type": "integer" if 0 in states else "string", "enum": states})
+    assert f"\n  words: {words}  #" in file.read_text(encoding="utf-8")
+    if {"done", "completed"} & {*states}:
+        assert sd.spec(file).oddities == ()
+    else:  # until a person says which of them means what
+        with pytest.raises(sd.SpecError, match="no word for done is among the documented"):
+            sd.spec(file)
+
+
+def test_the_served_simulator_refuses_in_the_documented_shape_with_the_documented_status(tmp_path: Path) -> None:
+    file = written_model(tmp_path, {"type": "string", "enum": ["queued", "working", "completed", "failed"]})
+    key = {"Authorization": "Bearer films-0123456789"}
+    with serving("--document", str(file), SEEDANCE_SIMULATOR=str(tmp_path / "served")) as url:
+        made = httpx.post(f"{url}/v2/films", headers=key, json={"text_prompt": "A boat"})
+        wrong = httpx.post(f"{url}/v2/films", headers=key, json={"text_prompt": 7})
+        wish = httpx.post(f"{url}/v2/films", headers=key | {"x-simulate": "502"}, json={"text_prompt": "A boat"})
+        gone = httpx.get(f"{url}/v2/films/none", headers=key)
+    assert "null" not in made.text
+    assert (wrong.status_code, type(wrong.json()["problem"]["code"])) == (400, str)
+    assert wrong.json()["problem"]["text"].startswith("The request is not valid: Value error, Invalid input for model")
+    assert "x-simulate: use 400, 401" not in wish.text
+    assert "x-simulate: use 400, fail or lost" in wish.text
+    assert (gone.status_code, type(gone.json()["problem"]["code"])) == (404, str)
+    assert outcome_of(sd.spec(file), 400, wrong.json()).outcome == "refused"

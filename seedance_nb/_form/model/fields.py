@@ -195,8 +195,7 @@ def branches_of(field: Field) -> tuple[Field, ...]:
     tag, alike = field.shape.tag, dict[str, list[tuple[str, ...]]]()
     branches = [_inner(field, schema, required=field.required) for schema in field.shape.branches]
     fields = [*filter(None, (set(properties_of(branch.shape.view)) for branch in branches))]
-    shared = set.intersection(*fields) if fields else set()
-    names = [_names(branch.shape, tag, shared) for branch in branches]
+    names = [_names(branch.shape, tag, set.intersection(*fields) if fields else set()) for branch in branches]
     for every in names:
         alike.setdefault(next(filter(None, every)), []).append(every)
     # Those with one label get the first of their other names that differs in all of them too, else a number.

@@ -25,8 +25,7 @@ def usual_text(durations: Sequence[float]) -> str:
     if len(durations) < _FEWEST:
         return ""
     ordered, tenth = sorted(durations), len(durations) // 10
-    texts = dict.fromkeys(map(duration_text, (ordered[tenth], ordered[-1 - tenth])))
-    return f"usually {' to '.join(texts)}"
+    return f"usually {' to '.join(dict.fromkeys(map(duration_text, (ordered[tenth], ordered[-1 - tenth]))))}"
 
 
 def progress_text(row: Row, waited: float, usual: str = "") -> str:
