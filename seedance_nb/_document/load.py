@@ -182,8 +182,9 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         if names := re.findall(r"\{[^{}]*\}", _operations.server_of(root, is_sent=True) + chosen.path):
             raise operation.error(f"nothing fills in {', '.join(names)}: write the value into the path", "parameters")
     texts = [one.value.get(key) for one in (item, operation, request) for key in ("summary", "description")]
-    body["x-notes"] = "".join(f"\n\n{text}" for text in texts if isinstance(text, str))
-    body["examples"] = [*body.get("examples", ()), *_example_values(root.value, content.value.get("examples"))]
+    more = {"x-notes": "".join(f"\n\n{text}" for text in texts if isinstance(text, str)),
+            "examples": [*body.get("examples", ()), *_example_values(root.value, content.value.get("examples"))]}  # fmt: skip
+    body |= {key: value for key, value in more.items() if value}
     responses = operation.table("responses", optional=True)
     task, replies = tables.task_table(root, responses) if has_task else (None, {})
     oddities += tables.unmatched(task, replies, root.file) if task else ()
@@ -205,12 +206,11 @@ def _example_values(document: Any, named: Any) -> list[Any]:
 
 
 def _spec_of(root: Table, **parts: Any) -> Spec:
-    document, name = root.value, Path(root.file).stem or "document"
+    document, name, body = root.value, Path(root.file).stem or "document", parts.get("schema", {})
     provider, price = document.get("x-provider", ""), document.get("x-price", {})
     quotes = [rule.quote for rule in parts.get("rules", ()) if rule.kind == "price"]
     if quotes and not {"per_second", "tokens"} & price.keys():
-        texts = (f"{one.get('title')}\n{one.get('description')}\n{one.get('x-notes')}"
-                 for _, one in values_in(parts["schema"]))  # fmt: skip
+        texts = (f"{one.get('title')}\n{one.get('description')}\n{one.get('x-notes')}" for _, one in values_in(body))
         words = prose.normalised("\n\n".join(texts))[0]
         formula = prose.pattern("{per_second}").search(words) if len(words) < prose.MAX_LENGTH else None
         price = {"note": f'the page says "{"; ".join(quotes)}"'} | price
