@@ -413,9 +413,9 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
 def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], str, dict[str, str]]:
     """A page with the response to its request at the end, its status call in words, and all that it lacks to be sent and priced, by name, as YAML to follow it. *reads files*."""
     model = spec({name: value for name, value in document.items() if name != "x-task"})
-    paths = sorted(reader.objects(document.get("paths")), key=lambda one: (  # the nearest, with a state or else an id at its end
-        -len(commonpath([f"/{one[0]}", f"/{model.path}"])), not one[0].endswith("/status"), not one[0].endswith("}")))  # fmt: skip
-    gets = {path: _operations.parameters_in(document, item, item["get"]) for path, item in paths if "get" in item}
+    paths = dict(sorted(reader.objects(document.get("paths")), key=lambda one: (  # the nearest, with a state or else an id at its end
+        -len(commonpath([f"/{one[0]}", f"/{model.path}"])), not one[0].endswith("/status"), not one[0].endswith("}"))))  # fmt: skip
+    gets = {at: _operations.parameters_in(document, item, item["get"]) for at, item in paths.items() if "get" in item}
     ids = {path: [one["name"] for one in listed if one["in"] in ("path", "query")] for path, listed in gets.items()}
     path = next(filter(ids.get, ids), "")
     calls = {at: name for at, name in ((path.removesuffix("/status"), "getResult"), (path, "getTask")) if at in gets}
@@ -426,11 +426,11 @@ def _completed(document: dict[str, Any]) -> tuple[dict[str, Any], str, dict[str,
         place = ("paths", model.path, model.method, "responses", "200")
         replies = {"create": _replies(document, place[:4]), "getTask": {}}
         for path, name in calls.items():
-            operation = find(document, to_pointer(get := ("paths", path, "get")))
-            replies[name], names[name] = _replies(document, (*get, "responses")), operation.get("operationId", name)
-            own = {"operationId": names[name], "parameters": gets[path], "responses": replies[name]}  # for a link
-            document = set_at(document, get, operation | own)
-            told += f"; GET {path} has no operationId and is called {name} now" * ("operationId" not in operation)
+            own, get = dict(reader.objects(paths[path])).get("get", {}), ("paths", path, "get")
+            replies[name], names[name] = _replies(document, (*get, "responses")), str(own.get("operationId", name))
+            linked = {"operationId": names[name], "parameters": gets[path], "responses": replies[name]}
+            document = set_at(document, get, own | linked)
+            told += f"; GET {path} has no operationId and is called {name} now" * ("operationId" not in own)
         answer = next(filter(None, map(replies["create"].get, ("200", "201", "202"))), {"description": "OK"})
         for name, (one, *how) in packaged("_skeleton")["pointers"].items():
             names[name] = _shown(document, replies.get(one, replies["getTask"]), *how)

@@ -359,3 +359,15 @@ def test_a_served_answer_to_a_request_has_the_state_that_the_page_documents_or_n
     film = json.loads(bytes(Replies(sd.spec(written(tmp_path, page))).accepted("f-2").body))["film"]
     assert set(film) == {"id", "note"} | ({"state"} if answered else set())
     assert (film.get("state"), film["note"]) == (answered, None)
+
+
+@pytest.mark.parametrize("call", [None, {}, "x", ["x"], {"responses": None}, {"responses": {"200": None}}, {"operationId": 5},
+                                  {"responses": {"200": {"content": {"application/json": {"schema": None, "examples": [1]}}}}}])  # fmt: skip
+def test_an_odd_status_call_is_no_reason_not_to_write_the_file(call: Any, tmp_path: Path) -> None:
+    page = page_of_examples("example")
+    page["paths"]["/v2/films/{film}"]["get"] = call
+    assert main(["new-model", str(written(tmp_path, page)), str(tmp_path / "films.yaml")]) == 0
+    text = (tmp_path / "films.yaml").read_text(encoding="utf-8")
+    (tmp_path / "films.yaml").write_text(re.sub("(?m)^# ", "", text), encoding="utf-8")
+    if call == {"operationId": 5}:
+        assert "operationId: '5'" in text
