@@ -61,10 +61,9 @@ def extra_paths(spec: Spec, extra: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 def extra_problem(extra: Any) -> Problem | None:
     """The problem of `extra` itself, None if it is a dict with string keys. *pure*."""
-    if extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
-        return None
+    fits = extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra))
     message = "must be a dict of field names (or JSON Pointers) and their values"
-    return Problem(path="extra", message=message, rule="type")
+    return None if fits else Problem(path="extra", message=message, rule="type")
 
 
 def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:

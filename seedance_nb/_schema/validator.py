@@ -135,7 +135,8 @@ def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Errors:
 def _needs(_: Any, table: Any, instance: Any, __: Any) -> Errors:
     for name, others in table.items() if isinstance(instance, dict) else ():
         if not is_empty(instance.get(name, ABSENT)) and all(is_empty(instance.get(other) or None) for other in others):
-            yield ValidationError(f"also needs {' or '.join(others)}", path=[name], instance=instance[name])
+            wanted = (f"{other} to be true" if instance.get(other) is False else other for other in others)
+            yield ValidationError(f"also needs {' or '.join(wanted)}", path=[name], instance=instance[name])
 
 
 def _media(_: Any, table: Any, instance: Any, schema: Any) -> Errors:

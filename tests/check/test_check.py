@@ -292,3 +292,10 @@ def test_a_name_that_an_example_of_the_document_has_is_no_error_where_it_is(wher
     assert [problem.path for problem in check(spec, body) if not problem.warns] == []
     wrong = check(spec, {"opts": {"lens": 2}, "shots": [{"inner": 1}]})
     assert [problem.path for problem in wrong if not problem.warns] == ["/opts/lens", "/shots/0/inner"]
+
+
+@pytest.mark.parametrize(("audio", "said"), [({}, ["also needs audio"]), ({"audio": False}, ["also needs audio to be true"]), ({"audio": True}, [])])  # fmt: skip
+def test_a_switch_that_is_off_is_said_to_be_needed_on(audio: dict[str, bool], said: list[str]) -> None:
+    sound = ["https://example.com/reference-audio-1.mp3"]
+    found = warnings(sd.spec(MODEL), {"input": {**BASE, "reference_audios": sound, **audio}})
+    assert [problem.message for problem in found] == said
