@@ -390,6 +390,8 @@ def _keyword(text: str, value: Any, kind: str) -> tuple[str, Any]:
 def new_model(page: Path, target: Path, provider: str = "", operation: str | None = None) -> tuple[str, ...]:
     """Write a page with the name of its provider, and commented all that it lacks, to `target`; the lines of a report. *reads files*, *writes files*. Raises: SpecError, also if `target` exists; SeedanceError if it cannot be written."""
     document, _ = read_document(page)
+    if str(document.get("swagger", "")).startswith("2"):  # all that it lacks is said as in OpenAPI
+        document = {key: one for key, one in _operations.upgraded(document).items() if key != "swagger"}
     urls = {find(packaged(f"_providers/{one}"), "/servers/0/url"): one for one in providers()}
     if name := provider or document.get("x-provider") or urls.get(str(find(document, "/servers/0/url"))):
         document |= {"x-provider": name}
@@ -469,7 +471,8 @@ def _replies(document: dict[str, Any], at: Sequence[str]) -> dict[str, Any]:
     found, root = dict[str, Any](), Table(value=document, file="", pointer="")
     for status, reply in reader.objects(find(document, to_pointer(at))):
         with suppress(SpecError):  # what cannot be read shows nothing
-            found[status] = tables.resolve_reference(root, replace(root, value=reply)).value
+            one = tables.resolve_reference(root, replace(root, value=reply)).value  # with a schema in Swagger 2.0
+            found[status] = one | {"content": {"application/json": one}} if "schema" in one else one
             content = find(found[status], "/content/application~1json")
             named = [find(one, "/value") for _, one in reader.objects(find(content, "/examples"))]
             values = [find(content, "/example"), find(content, "/schema/example"), *named]

@@ -112,14 +112,12 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     def body(item: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
         every = parameters_in(document, item, one)
         fields = {each["name"]: each for each in every if each["in"] == "formData"}
-        binary = {"type": "string", "format": "binary"}
-        files = {name: binary for name, each in fields.items() if each.get("type") == "file"}
+        files = {name: {"type": "string", "format": "binary"} for name in fields if fields[name].get("type") == "file"}
         plain = {name: {key: each[key] for key in each if key != "required"} for name, each in fields.items()}
         required = [name for name, each in fields.items() if each.get("required")]
         form = {"type": "object", "properties": plain | files, "required": required}
         schemas = [each.get("schema", {}) for each in every if each["in"] == "body"] + [form] * bool(fields)
-        usual = ("application/json", FORMS[not files])[bool(fields)]
-        kinds = one.get("consumes") or document.get("consumes") or [usual]
+        kinds = one.get("consumes") or document.get("consumes") or [FORMS[not files] if fields else "application/json"]
         return {"requestBody": {"content": {kind: {"schema": schemas[0]} for kind in kinds}}} if schemas else {}
 
     paths = {path: {method: one | body(item, one) if method in METHODS else one for method, one in item.items()}

@@ -162,10 +162,10 @@ def task_table(root: Table, responses: Table) -> tuple[TaskTable, dict[str, Any]
     link = resolve_reference(root, responses.table("200")).table("links").table(table["follow"])
     method, status_path, status = _operation(root, link, "operationId")
     if method != "get":
-        raise link.error("the status call must be a GET", "operationId")
+        raise link.error("the status call must be a GET; no other can be described without Python", "operationId")
     (parameter, expression), *more = link.table("parameters").value.items() or [("", "")]
     if more or not str(expression).startswith("$response.body#/"):
-        raise link.error("exactly one parameter is needed: a pointer into the create response", "parameters")
+        raise link.error("one parameter is needed: a pointer into the body of the create response", "parameters")
     where = [find(item, "/in") for item in find_all(status.value, "/parameters/*") if find(item, "/name") == parameter]
     if (where, re.findall(r"\{([^{}]*)\}", status_path)) not in ((["query"], []), (["path"], [parameter])):
         raise status.error(f"the status call has no query or path parameter {parameter!r}, or others", "parameters")

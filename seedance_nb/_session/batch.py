@@ -322,8 +322,7 @@ class Batch:
             options: Any = {"cost": f"{total}, over the budget", "basis": (refusal.message,)}
             return Rehearsal(clips=len(due), seconds=(0, 0), refusals=len(due), **options)
         rows, states = self.rows(), (*EARLY_STATES, *OPEN_STATES)
-        running = {row.seq: at for at, row in enumerate(rows) if row and row.state in states}
-        order = sorted([*due, *running.values()])
+        order = sorted([*due, *{row.seq: at for at, row in enumerate(rows) if row and row.state in states}.values()])
         numbers = {self.items[at].intent: number for number, at in enumerate(order)}
         earlier = {number: self.items[at - 1].intent for number, at in enumerate(order) if at in self._chained}
         after = {number: numbers[one] for number, one in earlier.items() if one in numbers and not rows[order[number]]}

@@ -276,3 +276,31 @@ def test_the_served_simulator_refuses_in_the_documented_shape_with_the_documente
     assert "x-simulate: use 400, fail or lost" in wish.text
     assert (gone.status_code, type(gone.json()["problem"]["code"])) == (404, str)
     assert outcome_of(sd.spec(file), 400, wrong.json()).outcome == "refused"
+
+
+def test_new_model_makes_as_much_of_a_swagger_page(tmp_path: Path) -> None:
+    task = {"type": "object", "properties": {"task_id": {"type": "string"}, "phase": {"type": "string", "enum": ["new", "success", "fail"]},
+                                             "video_link_url": {"type": "string"}, "error": {"type": "string"}}}  # fmt: skip
+    page = {
+        "swagger": "2.0", "info": {"title": "Old", "version": "1"}, "host": "films.example.com", "basePath": "/v1", "schemes": ["https"],
+        "securityDefinitions": {"Key": {"type": "apiKey", "in": "header", "name": "X-Key"}}, "security": [{"Key": []}],
+        "definitions": {"Task": task},
+        "paths": {
+            "/jobs": {"post": {
+                "operationId": "make", "responses": {"200": {"description": "ok", "schema": {"$ref": "#/definitions/Task"}}},
+                "parameters": [{"in": "body", "name": "body", "schema": {"type": "object", "properties": {"prompt": {"type": "string"}}}}]}},
+            "/jobs/{no}": {"get": {
+                "operationId": "look", "responses": {"200": {"description": "ok", "schema": {"$ref": "#/definitions/Task"}}},
+                "parameters": [{"in": "path", "name": "no", "type": "string", "required": True}]}},
+        },
+    }  # fmt: skip
+    file = tmp_path / "old.yaml"
+    report = new_model(written(tmp_path, page), file)
+    assert any(line.startswith("Missing: the link to the status call, x-task, x-errors, the price") for line in report)
+    file.write_text(re.sub("(?m)^# ", "", file.read_text(encoding="utf-8")), encoding="utf-8")
+    spec = sd.spec(file)
+    assert (spec.unsendable, spec.server, spec.oddities) == ("", "https://films.example.com/v1", ())
+    assert spec.task
+    assert (spec.task.id_pointer, spec.task.state, spec.task.outputs) == ("/task_id", "/phase", ("/video_link_url",))
+    session = sd.Session(simulate=True, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "films")
+    assert session.submit(spec, prompt="A paper boat").wait(60).path.stat().st_size > 1000
