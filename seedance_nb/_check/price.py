@@ -129,8 +129,7 @@ def unchecked_budget(spec: Spec, price: Estimate, budget: float | None, *, simul
     """That a budget is not checked, because only the estimate call knows the price and the simulator has none; "" otherwise. *pure*."""
     if budget is None or not simulated or price.amount is not None or "estimate" not in spec.calls:
         return ""
-    limit = amount_text(budget, price.unit)
-    return f"SIMULATED: the budget of {limit} is not checked, because the price comes from {spec.provider} and needs a key. Nothing is charged."
+    return f"SIMULATED: the budget of {amount_text(budget, price.unit)} is not checked, because the price comes from {spec.provider} and needs a key. Nothing is charged."
 
 
 def amount_text(amount: float, unit: str) -> str:

@@ -184,9 +184,10 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
         raise SpecError(f"{unknown[0]!r} is not a role; the roles are {', '.join(ROLES)}", file=file)
     roles: dict[str, JsonPath | None] = {view["x-role"]: path for path, _, view in fields if "x-role" in view}
     for role, name in given.items():
-        named = [path for path, *_ in fields if name in (path[-1], to_pointer(path))]
+        named = [path for path, _, view in fields if name in (path[-1], to_pointer(path))
+                 and ("enum" in view or "type" not in view or ("boolean" in view["type"]) == (role == "audio"))]  # fmt: skip
         if name is not None and not named:
-            raise SpecError(f"no field is called {name!r}", file=file)
+            raise SpecError(f"no field is called {name!r} and has a type for the role {role}", file=file)
         roles[role] = min(named, key=len, default=None)  # the outermost of several
     free = [(path, str(view.get("type")), re.sub(r"[(（].*|[^\w\n]|_", "", f"{path[-1]}\n{view.get('title')}").lower())
             for path, _, view in fields if path not in roles.values()]  # fmt: skip

@@ -90,11 +90,26 @@ def test_a_correction_moves_a_role_that_a_page_marks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("roles", "said"), [({"promt": "text"}, "'promt' is not a role"), ({"prompt": "txt"}, "no field is called 'txt'")]
+    ("roles", "said"),
+    [
+        ({"promt": "text"}, "'promt' is not a role"),
+        ({"prompt": "txt"}, "no field is called 'txt'"),
+        ({"audio": "prompt"}, "no field is called 'prompt' and has a type for the role audio"),
+    ],
 )
 def test_an_unknown_role_or_field_is_refused(roles: dict[str, str], said: str) -> None:
     with pytest.raises(sd.errors.SpecError, match=said):
         sd.spec(PAGE, roles=roles)
+
+
+def test_a_switch_may_be_a_choice_of_words() -> None:
+    page = {
+        "type": "object",
+        "properties": {"prompt": {"type": "string"}, "voice": {"type": "string", "enum": ["on", "off"]}},
+    }
+    assert sd.spec(page, roles={"audio": "voice"}).roles == {"prompt": "/prompt", "audio": "/voice"}
+    with pytest.raises(sd.errors.SpecError, match="no field is called 'loop' and has a type for the role prompt"):
+        sd.spec({"type": "object", "properties": {"loop": {"type": "boolean"}}}, roles={"prompt": "loop"})
 
 
 def test_the_reference_in_two_places_gets_a_role_in_one() -> None:
