@@ -181,7 +181,7 @@ def panel(document: Document, /, *, budget: float | None = None, api_key: str | 
     """Form, price, Generate, progress and the video in one cell. Nothing is paid before Generate is pressed.
 
     Without a key it uses the simulator and shows SIMULATED. With a key it shows where the key goes, and gets the
-    price from the provider's free estimate call while you fill in the form (*network*).
+    price from the provider's free estimate call and checks the files while you fill in the form (*network*).
 
     The parameters:
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`.

@@ -162,7 +162,6 @@ def _base64_forms(raw: bytes) -> set[str]:
     """The base64 characters that depend on the key alone, for each of its three possible alignments."""
     found = set()
     for before in range(3):
-        text = base64.b64encode(bytes(before) + raw).decode()
-        inner = text[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
+        inner = base64.b64encode(bytes(before) + raw).decode()[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         found |= {inner, inner.translate(str.maketrans("+/", "-_"))}
     return found

@@ -26,8 +26,7 @@ def is_gone(owner: str, quiet_s: float = 0) -> bool:
     host, machine, boot, namespace, pid, started = parts
     here = _machine()
     if (host, machine, boot, namespace) != here:
-        before = bool(machine and boot) and (host, machine, namespace) == (here[0], here[1], here[3])
-        return before or quiet_s > QUIET_S
+        return quiet_s > QUIET_S or (bool(machine and boot) and (host, machine, namespace) == (*here[:2], here[3]))
     if int(pid) == os.getpid():
         return started != _start_time("self")
     if os.name == "nt":  # os.kill(pid, 0) would end the process there

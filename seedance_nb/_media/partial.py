@@ -15,6 +15,7 @@ from seedance_nb._web.client import AccessPolicy, Fetch, content_length, content
 
 HEAD = 131_072  # bytes read from the start of every file
 LARGEST = 512 * 1024**2  # of larger files only the start is read; none is made longer on disk
+REFUSED = "; a task without it may fail and still be charged: use a URL that opens in a private browser window"
 _BEFORE, _PIECE, _MOST_REQUESTS = 16_384, 20, 6
 _FAR = 2**65  # more than any length that a box can state
 _JPEG_SIZE = re.compile(rb"\xff[\xc0-\xc2]\0.\x08", re.DOTALL)
@@ -150,7 +151,8 @@ async def _read_front(fetch: Fetch, response: httpx.Response, file: PartialFile,
 
 async def _read_part(fetch: Fetch, response: httpx.Response, file: PartialFile, start: int, end: int) -> None:
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
-        what = " to a request for a part of it" if start else ""
+        is_refused = response.is_client_error and response.status_code not in (408, 425, 429)
+        what = " to a request for a part of it" if start else REFUSED if is_refused else ""
         raise BlockedURL(f"{fetch.name} answered HTTP {response.status_code}{what}")
     span = content_range(response)
     if span is None or span[0] != start:

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, JsonPath, packaged_table, safe_name, to_path, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._media.inspect import probe
-from seedance_nb._media.partial import fetch_parts
+from seedance_nb._media.partial import REFUSED, fetch_parts
 from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN, MediaFacts
 from seedance_nb._schema.formats import LOCAL, media_error
 from seedance_nb._web.addresses import NOT_PUBLIC
@@ -25,30 +25,23 @@ Outcome = Literal["fits", "breaks", "unchecked"]
 _NEAR_SECONDS = Fraction(1, 10)
 _WORDS: dict[str, Any] = packaged_table(__file__, "rules")
 _MOST_LEVELS, _LEAST_S, _NO_FILE = 60, 0.05, "no such file, and not a URL"
+NO_FRAME = "https://frame.invalid/"  # how the URL of a frame begins that is not there yet
 _ASSET = "it is an uploaded asset, which the provider checked when it was uploaded"
+Request = tuple[Spec, Any, str, Callable[[str], Awaitable[str]] | None]
 _Field = tuple[JsonPath, Mapping[str, Any], list[tuple[Mapping[str, Any], str]], list[tuple[JsonPath, str]]]
 """The path of a media field in the body, its schema, its limits, each table with its source ("" for the provider), and its entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """The result of checking one file, or one list of files, against one rule."""
+class Finding(Problem):
+    """The result of checking one file, or one list of files, against one rule of `x-media`, "" for the file as a whole: its attributes are those of a problem, which it is if its `outcome` is "breaks"."""
 
-    path: str  # a JSON Pointer into the request body
-    rule: str  # the name of a rule of `x-media`, "" for the file as a whole
     outcome: Outcome
-    message: str  # one clause about the file
-    quote: str = ""  # the sentence in the docs
-    value: Any = ABSENT  # as measured
-    limit: Any = None  # what is allowed: bounds, or formats
-    source: str = ""  # where the limit comes from if it is not the provider's: then a failure only warns
-    origin: str = "the provider's docs"
 
     @property
     def problem(self) -> Problem:
         """The same as a problem of the request. *pure*."""
-        return Problem(path=self.path, message=self.message, rule="x-media", value=self.value, limit=self.limit,
-                       quote=self.quote, warns=bool(self.source), source=self.source, origin=self.origin)  # fmt: skip
+        return Problem(**{one.name: getattr(self, one.name) for one in fields(Problem)} | {"rule": "x-media"})
 
     @property
     def word(self) -> str:
@@ -63,19 +56,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report:
-    """The result of `sd.preflight`: what was found about every file in a request, in the schema's order.
-
-    Print it, or let the notebook show it as a table. `findings` holds one entry for each limit of each file, `problems`
-    those that failed, `unchecked` those that could not be checked.
-    """
+    """The result of `sd.preflight`, a table in a notebook: `findings` has one entry for each limit of each file in a request, in the schema's order."""
 
     findings: tuple[Finding, ...]
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """The failed limits: first those that stop the request, then warnings. *pure*."""
-        failed = (one.problem for one in self.findings if one.outcome == "breaks")
-        return tuple(sorted(failed, key=lambda problem: problem.warns))
+        return tuple(sorted((one.problem for one in self.findings if one.outcome == "breaks"), key=lambda it: it.warns))
 
     @property
     def unchecked(self) -> tuple[Finding, ...]:
@@ -120,16 +108,16 @@ class _Reading(NamedTuple):
     state: str = ""
 
 
-async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0,
-                    asset_state: Callable[[str], Awaitable[str]] | None = None) -> Report:  # fmt: skip
-    """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. `asset_state` looks up an asset's state by its id. *network*, *reads files*."""
-    fields = list(_fields(spec.body, body, (), 0))
+async def preflight(requests: Sequence[Request], total_s: float = 8.0) -> list[Report]:
+    """Every limit checked on every file of each request, within `total_s` seconds in all and without a key; a file in several is read once, a failure is unchecked, with the reason. A request is a model, a body, the origin whose addresses need not be public, and what looks up an asset's state. *network*, *reads files*."""
+    every = [(spec, [*_fields(spec.body, body, (), 0)], access) for spec, body, *access in requests]
     # Of a file in several fields, the first one counts.
-    kinds = {source: tables[0][0].get("kind", "") for _, _, tables, files in reversed(fields) for _, source in files}
+    places = [(*field[2:], access) for _, found, access in reversed(every) for field in reversed(found)]
+    files = {source: (tables[0][0].get("kind", ""), *access) for tables, texts, access in places for _, source in texts}
     loop, limit = asyncio.get_running_loop(), asyncio.Semaphore(4)
     until = loop.time() + total_s
 
-    async def read(source: str, kind: str, into: Path) -> _Reading:
+    async def read(into: Path, source: str, kind: str, origin: str, asset_state: Any) -> _Reading:
         lower = source.lower()
         try:
             async with asyncio.timeout_at(until), limit:
@@ -139,7 +127,7 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
                     return _Reading(why="it is Base64 data, not a URL")
                 if lower.startswith(("http:", "https:")):  # the rest of the time is for reading what was downloaded
                     total = min(6.0, max(until - loop.time(), _LEAST_S) * 0.75)
-                    got, why = await fetch_parts(source, into, kind=kind, allowed_origin=allowed_origin, total=total)
+                    got, why = await fetch_parts(source, into, kind=kind, allowed_origin=origin, total=total)
                     if got is None or why:
                         return _Reading(facts=MediaFacts(size=got.size if got else None), why=why)
                     path, size = into, got.size
@@ -158,12 +146,15 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
 
     with tempfile.TemporaryDirectory(prefix="seedance-", ignore_cleanup_errors=True) as folder:
         async with asyncio.TaskGroup() as group:
-            reads = (read(source, kind, Path(folder, str(n))) for n, (source, kind) in enumerate(kinds.items()))
-            tasks = dict(zip(kinds, map(group.create_task, reads), strict=True))
-    readings = {source: task.result() for source, task in tasks.items()}
-    origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
-    findings = (finding for one in fields for finding in _findings(spec, one, readings))
-    return Report(findings=tuple(replace(finding, origin=origin) for finding in findings))
+            reads = (read(Path(folder, str(n)), one, *files[one]) for n, one in enumerate(files))
+            tasks = dict(zip(files, map(group.create_task, reads), strict=True))
+    readings, reports = {source: task.result() for source, task in tasks.items()}, []
+    for spec, found, _ in every:
+        origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
+        findings = (finding for one in found for finding in _findings(spec, one, readings))
+        reports.append(Report(findings=tuple(replace(finding, origin=origin) for finding in findings)))
+        await asyncio.sleep(0)  # so that many requests hold up nothing else
+    return reports
 
 
 def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Field]:
@@ -171,12 +162,12 @@ def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Fi
         return
     is_list = isinstance(value, list | tuple)
     items = [((*path, number), item) for number, item in enumerate(value)] if is_list else [(path, value)]
-    entries = [(at, str(item)) for at, item in items if isinstance(item, str | Path) and str(item)]
+    texts = [(at, str(item)) for at, item in items if isinstance(item, str | Path)]
+    entries = [(at, text) for at, text in texts if text and not text.startswith(NO_FRAME)]
     own, upstream = schema.get("x-media", {}), schema.get("x-upstream", {})
     tables = [(own, "")] if own else []
     if "x-media" in upstream:
-        kind = {"kind": own["kind"]} if "kind" in own else {}
-        tables.append(({**kind, **upstream["x-media"]}, upstream["source"]))
+        tables.append((({"kind": own["kind"]} if "kind" in own else {}) | upstream["x-media"], upstream["source"]))
     if tables and entries:
         yield path, schema, tables, entries
     for part in schema.get("allOf", ()):
@@ -214,10 +205,12 @@ def _findings(spec: Spec, found: _Field, readings: Mapping[str, _Reading]) -> It
             message = "is a file on this computer: it was checked here, but the provider cannot reach it"
             yield Finding(path=path, rule="", outcome="unchecked", message=message, quote=quote)
         is_private = NOT_PUBLIC in reading.why and "VPN" not in reading.why  # there may be a public address behind that
-        if is_private or (reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why):
+        if (is_out := is_private or reading.why.endswith(REFUSED)) or (
+            reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why
+        ):
             # A warning only: the provider may get something else than this computer.
             why = reading.why.removeprefix("it ").replace(";", ", so the provider most likely cannot fetch it;")
-            yield Finding(path=path, rule="" if is_private else "formats", outcome="breaks", message=why,
+            yield Finding(path=path, rule="" if is_out else "formats", outcome="breaks", message=why, warns=True,
                           source="what this computer sees")  # fmt: skip
             continue
         if reading.state:
@@ -226,7 +219,7 @@ def _findings(spec: Spec, found: _Field, readings: Mapping[str, _Reading]) -> It
             fits = reading.state.casefold() in map(str.casefold, ready)
             message = f"is {safe_name(reading.state)}" + ("" if fits else f"; must be {' or '.join(ready)}")
             yield Finding(path=path, rule="asset", outcome="fits" if fits else "breaks", message=message, value=reading.state,
-                          quote=rule.get("quote", ""), source="" if rule else "the provider's own answer")  # fmt: skip
+                          quote=rule.get("quote", ""), warns=not rule, source="" if rule else "the provider's own answer")  # fmt: skip
         if reading.why:
             is_wrong = reading.why == _NO_FILE and media_error(source, []).startswith(LOCAL)
             yield Finding(path=path, rule="", outcome="breaks" if is_wrong else "unchecked", message=reading.why)
@@ -268,7 +261,7 @@ def judge(path: str, table: Mapping[str, Any], facts: MediaFacts, source: str = 
     if kind != facts.kind and not any(finding.rule == "formats" and finding.outcome == "breaks" for finding in found):
         message = f"is {_WORDS['kinds'][facts.kind]}, but the limits are for {_WORDS['kinds'][kind]}"
         found.append(Finding(path=path, rule="", outcome="unchecked", message=message, value=facts.kind))
-    return tuple(replace(finding, source=source) for finding in found)
+    return tuple(replace(finding, source=source, warns=bool(source)) for finding in found)
 
 
 def judge_total(path: str, table: Mapping[str, Any], entries: Sequence[MediaFacts | None],
@@ -287,7 +280,7 @@ def judge_total(path: str, table: Mapping[str, Any], entries: Sequence[MediaFact
         least = _bounded(path, "total_seconds", longer, measure)
         message = f"the duration of {missing} of {len(entries)} file{'s' if len(entries) > 1 else ''} is unknown"
         finding = least if least.outcome == "breaks" else replace(finding, outcome="unchecked", message=message)
-    return (replace(finding, source=source),)
+    return (replace(finding, source=source, warns=bool(source)),)
 
 
 def _bounded(path: str, name: str, rule: Mapping[str, Any], measure: _Measure) -> Finding:

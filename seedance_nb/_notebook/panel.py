@@ -24,7 +24,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Fold, StaticBox, WidgetFactory, toggle
 from seedance_nb._form.exchange import load_preset, save_preset
 from seedance_nb._form.form import Form
-from seedance_nb._form.labels import labels_of, sentence
+from seedance_nb._form.labels import label_at, labels_of, sentence
 from seedance_nb._form.model.values import prefilled
 from seedance_nb._ledger.journal import drafts_path
 from seedance_nb._ledger.row import State
@@ -45,11 +45,7 @@ _LATEST: dict[tuple[str, str], "Panel"] = {}  # by cell and model, so that runni
 
 
 class Panel:
-    """Form, price, Generate, progress and the video in one cell. Before Generate only the free estimate call is sent.
-
-    `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it is
-    shown without a kernel too. `budget` is that of `Session.submit`, `fields` are values that the form starts with.
-    """
+    """Form, price, Generate, progress and the video in one cell; before Generate only free calls are sent, and files are checked. `form` is the form, `task` the latest task (None before the first), `budget` that of `Session.submit`, and `fields` are values that the form starts with."""
 
     def __init__(self, spec: Spec, session: Session, budget: float | None = None, /, **fields: Any) -> None:
         self.spec, self._session, self._budget = spec, session, session.sender.budget if budget is None else budget
@@ -74,7 +70,7 @@ class Panel:
         take = reported(partial(self._start, another=True))
         self._again = shared.button(take, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html("", "sdn-note")
-        self._price = estimate(spec, {})
+        self._price, self._notes = estimate(spec, {}), list[str]()
         self._code = shared.html("", "sdn-code")
         fold = self._fold = Fold(shared, "Show code", self._current_code)
         undo: dict[str, Any] = {"description": "Undo", "icon": "undo", "disabled": True}
@@ -149,7 +145,7 @@ class Panel:
             self._report(piece("checking") if "://" in str(values) and not problems else "")
             if problems:
                 return
-            report = await self._session.sender.preflight(self.spec, values)
+            (report,) = await self._session.sender.preflight([(self.spec, values)])
             if self.form.values != values:
                 message = "The form was changed while its files were being checked, so nothing was sent."
                 step = "press Generate again to send the form as it is now"
@@ -208,7 +204,7 @@ class Panel:
 
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
-        self._price = estimate(self.spec, values)
+        self._price, self._notes = estimate(self.spec, values), []
         self._undo.disabled = not self.form.history
         if self._fold.is_open:
             self._current_code()
@@ -218,22 +214,25 @@ class Panel:
             ENGINE.submit(self._save_and_price())
 
     async def _save_and_price(self) -> None:
-        """Once the form rests, save its draft and get its price from the provider's estimate call. *writes files*, *network*."""
+        """Once the form rests, save its draft, check its files, and get its price from the provider's estimate call. *writes files*, *network*."""
         await until_unchanged(self.form, REST_S)
         self._awaits_rest = False
         await asyncio.to_thread(self._draft.save)
         values = self.form.values
-        if "estimate" in self.spec.calls and not self._simulated and self.form.is_valid:
-            price = await self._session.sender.price(self.spec, values)
-            if values == self.form.values:
-                self._price = price
-                self._update_button()
+        if self._simulated or not self.form.is_valid:
+            return
+        (report,) = await self._session.sender.preflight([(self.spec, values)])
+        price = await self._session.sender.price(self.spec, values) if "estimate" in self.spec.calls else self._price
+        if values == self.form.values:
+            lines = (f"{label_at(one.path, labels_of(self.spec))}: {one.message}" for one in report.unchecked)
+            self._price, self._notes = price, [*dict.fromkeys(lines)]
+            self.form.show_problems(report.problems)
+            self._update_button()
 
     def _is_confirmed(self, values: dict[str, Any]) -> bool:
         """Whether the user has confirmed an empty prompt and a paid request's warnings; if not, show them and return False."""
         warnings = [problem for problem in self.form.problems if problem.warns and not self._simulated]
-        prompt = str(values_by_role(self.spec, values).get("prompt") or "")
-        if "prompt" in self.spec.roles and not prompt.strip():
+        if "prompt" in self.spec.roles and not str(values_by_role(self.spec, values).get("prompt") or "").strip():
             warnings.insert(0, Problem(path="", message="the prompt is empty", rule="required", warns=True))
         texts = frozenset(map(str, warnings))
         if texts <= self._confirmed:
@@ -257,7 +256,7 @@ class Panel:
         values = self.form.values if is_counted else {}  # a copy, so not at every key
         count = sum(bool(self._confirmed) or find(values, problem.path) is not ABSENT for problem in warnings)
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
-        unchecked = [rule.quote for rule in self.spec.unchecked if find(values, rule.path) is not ABSENT]
+        unchecked = self._notes or [rule.quote for rule in self.spec.unchecked if find(values, rule.path) is not ABSENT]
         words += f" · {len(unchecked)} not checked" if unchecked else ""
         self._go.description = f"Generate · {'free' if self._simulated else self._price}{words}"
         self._go.tooltip = "\n".join(["Not checked:", *unchecked]) if unchecked else ""

@@ -21,6 +21,7 @@ from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._media.frames import join
+from seedance_nb._media.preflight import NO_FRAME
 from seedance_nb._media.sniff import sniff
 from seedance_nb._notebook.compare import SETTINGS, request_for
 from seedance_nb._notebook.results import ShownBatch, cell_text
@@ -61,7 +62,7 @@ class Storyboard(ShownBatch):
         items, numbers = list[Item](), dict[str, int]()  # equal requests have the number of the first of them
         for at in range(len(shots)):
             number = numbers.get(items[-1].intent, at) if items else 0
-            items.append(self._item(at, f"https://frame.invalid/last-frame-of-shot-{number}.png"))
+            items.append(self._item(at, f"{NO_FRAME}last-frame-of-shot-{number}.png"))
             numbers.setdefault(items[at].intent, at + 1)
         for at in self._chained:
             items[at] = replace(items[at], fault=items[at].fault or _chain_fault(items[at - 1], items[at]))
@@ -142,7 +143,6 @@ class Storyboard(ShownBatch):
 
     async def send(self, run: Any, *, interactive: bool = False) -> None:
         """Send each shot once what it continues is saved. *spends credits*, *network*, *writes ledger*."""
-        await asyncio.to_thread(self.require_same_places)
         await asyncio.gather(*(self._send_shot(run, at, interactive=interactive) for at in range(len(self.items))))
 
     async def _send_shot(self, run: Run, at: int, *, interactive: bool) -> None:
@@ -156,7 +156,7 @@ class Storyboard(ShownBatch):
             item = await asyncio.to_thread(attempt, partial(self._after, at, before))
             if isinstance(item, Exception):
                 run.tasks[at] = run.results[at] = item
-            elif not item.error and not run.is_stopped:
+            elif not (item.error or isinstance(run.tasks[at], Exception) or run.is_stopped):
                 await self._estimate(item)
                 await self._start(run, at, item, interactive=interactive)
         run.is_stopped |= isinstance(run.tasks[at], errors.OverBudget)

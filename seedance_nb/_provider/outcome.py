@@ -119,8 +119,7 @@ def _reason(spec: Spec, answer: Answer) -> str:
 def _contradiction(spec: Spec, answer: Answer, error: Refused) -> str:
     """Why a documented refusal is not clear, as a clause; "" if it is."""
     code, status = str(error.code), answer.status
-    agrees = status == 200 if code.isdecimal() else _FIRST_ERROR <= status < 500  # noqa: PLR2004
-    if not agrees and code != str(status):
+    if not (status == 200 if code.isdecimal() else _FIRST_ERROR <= status < 500) and code != str(status):  # noqa: PLR2004
         return f"the HTTP status is {status}"
     if answer.header:
         return f"the response has the header {answer.header}"

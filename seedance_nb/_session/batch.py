@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, require_count
+from seedance_nb._base.errors import InvalidInput, MediaWarning, OverBudget, SeedanceError, emit_warnings, require_count
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.problem import Problem
 from seedance_nb._check.check import Approved, approve, approve_again, build_body, values_by_role, warnings
@@ -117,7 +117,7 @@ def _source(model: Spec) -> Document:
 
 def examine(source: Document, body: dict[str, Any]) -> Report:
     """What preflight finds, in a worker of an executor. *network*, *reads files*."""
-    return ENGINE.run(Session(simulate=True).sender.preflight(spec(source), body))
+    return ENGINE.run(Session(simulate=True).sender.preflight([(spec(source), body)], 8))[0]
 
 
 def finish(source: Document, body: str, options: dict[str, Any], where: tuple[str, str, tuple[float, float]]) -> None:
@@ -227,7 +227,8 @@ class Batch:
     def preflight(self) -> list[Report]:
         """What is found about the files of each request that can be sent, where the executor is, if there is one. *network*, *reads files*."""
         if self._executor is None:
-            return [ENGINE.run(self._session.sender.preflight(item.spec, item.body)) for item in self.ready]
+            requests = [(item.spec, item.body) for item in self.ready]
+            return ENGINE.run(self._session.sender.preflight(requests, 8 * len(requests)))
         return [future.result() for future in [
             call_in(self._executor, f"preflight-{item.intent}", examine, _source(item.spec), item.body) for item in self.ready
         ]]  # fmt: skip
@@ -246,6 +247,16 @@ class Batch:
 
     async def perform(self, run: Any, *, interactive: bool = False) -> None:
         """Send what has no task yet, and wait for every result. *spends credits*, *network*, *writes ledger*, *writes files*."""
+        # In threads, because a locked ledger must not hold up every other task on this loop.
+        await asyncio.to_thread(self.require_same_places)
+        pairs = enumerate(zip(self.items, await asyncio.to_thread(self.rows), strict=True))
+        new = [at for at, (item, row) in pairs if not (row or item.error or item.simulated)]
+        reports = await self._session.sender.preflight([(self.items[at].spec, self.items[at].body) for at in new])
+        doubts = (one for report in reports for one in report.findings if one.word in ("warning", "not checked"))
+        emit_warnings(dict.fromkeys(map(str, doubts)), MediaWarning)
+        for at, report in zip(new, reports, strict=True):
+            if broken := tuple(problem for problem in report.problems if not problem.warns):
+                run.tasks[at] = run.results[at] = InvalidInput(broken)
         sending = asyncio.ensure_future(self.send(run, interactive=interactive))
         while run.futures or not sending.done():
             await asyncio.sleep(_TICK_S)
@@ -255,15 +266,13 @@ class Batch:
 
     async def send(self, run: Any, *, interactive: bool = False) -> None:
         """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*. An error takes the place of a task and stops no other."""
-        # In threads, because a locked ledger must not hold up every other task on this loop.
-        await asyncio.to_thread(self.require_same_places)
         most, rows, over = self._concurrency or math.inf, list[Row | None](), dict[str, OverBudget]()
         for at, item in enumerate(self.items):
             while sum(not future.done() for future in run.futures.values()) >= most and not run.is_stopped:
                 await asyncio.sleep(_TICK_S)
             if item.spec.provider in over and rows[at] is None and item.error is None:
                 run.tasks[at] = run.results[at] = over[item.spec.provider]
-            elif item.error is None and not run.is_stopped:
+            elif not (isinstance(run.tasks[at], Exception) or run.is_stopped):
                 await self._start(run, at, item, interactive=interactive)
             if isinstance(task := run.tasks[at], OverBudget):
                 over[item.spec.provider], rows = task, rows or await asyncio.to_thread(self.rows)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
-from seedance_nb._media.preflight import Report, preflight
+from seedance_nb._media.preflight import Report, Request, preflight
 from seedance_nb._provider.account import Account
 from seedance_nb._provider.key_sources import find_key
 from seedance_nb._provider.transport import Endpoint, access_policy
@@ -111,10 +111,10 @@ class Sender:
         account = self.account(spec)
         key = self.price_key(spec, account.endpoint.base_url, body)
         if spec.price.sizes and values_by_role(spec, body).get("reference_videos"):  # they count, so they are measured
-            await self.preflight(spec, body)
+            await self.preflight([(spec, body)], 8)
         else:
             self._prices[key] = await account.estimate(body)
-        return self._prices[key]
+        return self._prices.get(key) or estimate(spec, body)
 
     def price_key(self, spec: Spec, base_url: str, body: dict[str, Any]) -> tuple[str, str]:
         """What a price is known by: the server and the request without its prompt, which changes no price. *pure*."""
@@ -127,16 +127,20 @@ class Sender:
         key = self.price_key(spec, self.routing.for_new(spec).base_url, approved.values)
         return self._prices.get(key) or estimate(spec, approved.values)
 
-    async def preflight(self, spec: Spec, body: dict[str, Any], total_s: float = 8) -> Report:
-        """The files of a request checked against the model's limits, within `total_s` seconds. *network*, *reads files*."""
-        endpoint = self.routing.for_new(spec) if spec.task else None  # else no provider is known
-        allowed_origin = access_policy(spec, endpoint).origin if endpoint and endpoint.app is None else ""
-        look_up = self.account(spec).asset_state if "asset-info" in spec.calls else None
-        report = await preflight(spec, body, allowed_origin=allowed_origin, total_s=total_s, asset_state=look_up)
-        videos = spec.roles.get("reference_videos", "")
-        if endpoint and spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
-            self._prices[self.price_key(spec, endpoint.base_url, body)] = estimate(spec, body, report.seconds(videos))
-        return report
+    async def preflight(self, requests: Sequence[tuple[Spec, Any]], total_s: float = 2) -> list[Report]:
+        """The files of requests (models and bodies) checked against the limits, each file once, within `total_s` seconds in all. *network*, *reads files*."""
+        found = list[Request]()
+        for spec, body in requests:
+            endpoint = self.routing.for_new(spec) if spec.task else None  # else no provider is known
+            origin = access_policy(spec, endpoint).origin if endpoint and endpoint.app is None else ""
+            found.append((spec, body, origin, self.account(spec).asset_state if "asset-info" in spec.calls else None))
+        reports = await preflight(found, total_s)
+        for (spec, body), report in zip(requests, reports, strict=True):
+            videos = spec.roles.get("reference_videos") if spec.task and spec.price.sizes else None
+            if videos and (seconds := report.seconds(videos)) is not None:  # tokens are counted for their frames too
+                key = self.price_key(spec, self.routing.for_new(spec).base_url, body)
+                self._prices[key] = estimate(spec, body, seconds)
+        return reports
 
     def send(self, approved: Approved, *, take: int = 1, budget: float | None = None, simulated: bool | None = None,
              interactive: bool = False) -> Task:  # fmt: skip

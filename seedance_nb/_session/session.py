@@ -134,7 +134,7 @@ class Session:
         body = build_body(spec, fields)
         if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json") and not p.warns):
             raise errors.InvalidInput(wrong)
-        return ENGINE.run(self.sender.preflight(spec, body))
+        return ENGINE.run(self.sender.preflight([(spec, body)], 8))[0]
 
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
         """The price of a request, as far as it is known; nothing is bought. *network*.
@@ -180,7 +180,7 @@ class Session:
         limit_warnings = approved.unchecked + warnings(spec, approved.values)
         pays = preflight is None and spec.task and not self.is_simulated(spec)
         if preflight or (pays and take not in range(self.ledger.takes(approved) + 1)):
-            report = ENGINE.run(self.sender.preflight(spec, approved.values, 8 if preflight else 2))
+            (report,) = ENGINE.run(self.sender.preflight([(spec, approved.values)], 8 if preflight else 2))
             if broken := tuple(problem for problem in report.problems if not problem.warns):
                 raise errors.InvalidInput(broken)
             limit_warnings += report.problems

@@ -179,8 +179,7 @@ def wait_for(future: Future[T], tick_s: float = 0.1) -> T:
 
 def call_in(executor: Executor, key: str, function: Callable[..., T], *arguments: Any) -> Future[T]:
     """The result of a call that `executor` makes; Dask makes it once for all that use this key, and again only after a worker died."""
-    is_dask = type(executor).__module__.startswith("distributed.")
-    options: dict[str, Any] = {"key": key, "retries": 0} if is_dask else {}
+    options: Any = {"key": key, "retries": 0} if type(executor).__module__.startswith("distributed.") else {}  # Dask's
     return executor.submit(function, *arguments, **options)
 
 

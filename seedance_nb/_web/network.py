@@ -22,7 +22,11 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
     proxies = getproxies() if url.scheme == "https" else {}
     kind = next((kind for kind in ("https", "all") if proxies.get(kind)), "")
     host = url.raw_host.decode().rstrip(".")
-    if not kind or is_local(host) or _is_excluded(host, url.port or 443, proxies.get("no", "")):
+    # NO_PROXY lists a host, a domain above it, its IP address or network, with or without the port.
+    listed = re.split(r"[,\s]+", proxies.get("no", "").lower())
+    rules = [re.sub(rf"^([^:]+|\[.*\]):{url.port or 443}$", r"\1", rule).strip("[]*.") for rule in listed]
+    is_listed = "*" in listed or any(matches(rule, host) or matches(f"*.{rule}", host) for rule in rules)
+    if not kind or is_local(host) or is_listed:
         return None
     names = filter(os.getenv, ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"))  # the order of `getproxies`
     source, proxy, text = next(names, "the system's proxy"), None, proxies.pop(kind).strip()
@@ -41,13 +45,6 @@ def proxy_problem(error: httpx.ProxyError) -> str:
     status = str(error)[:3]
     hint = "; set its user and password in HTTPS_PROXY" if status == "407" else ""
     return f"the proxy answered HTTP {status}{hint}" if status.isdecimal() else "the proxy made no connection"
-
-
-def _is_excluded(host: str, port: int, rules: str) -> bool:
-    """Whether NO_PROXY lists a host, a domain above it, its IP address or network, with or without the port. *pure*."""
-    listed = re.split(r"[,\s]+", rules.lower())
-    names = [re.sub(rf"^([^:]+|\[.*\]):{port}$", r"\1", rule).strip("[]*.") for rule in listed]
-    return "*" in listed or any(matches(name, host) or matches(f"*.{name}", host) for name in names)
 
 
 def trusted_certificates() -> ssl.SSLContext:

@@ -18,7 +18,7 @@ import seedance_nb as sd
 from seedance_nb import SeedanceError, Spec, spec
 from seedance_nb._media import preflight as preflight_module
 from seedance_nb._media.inspect import probe
-from seedance_nb._media.preflight import Report, preflight
+from seedance_nb._media.preflight import Report
 from seedance_nb._web.addresses import BlockedURL, check_addresses
 
 
@@ -32,8 +32,13 @@ def web() -> Iterator[Shelf]:
         made.put("/good.mp4", media.video(960, 540, 25, 75))
         made.put("/long.mp4", media.video(960, 540, 25, 250))
         made.put("/good.wav", media.wav(3))
-        made.put("/gone.png", b"", 403)
+        for name, status in {"shut": 403, "gone": 410, "busy": 429, "down": 503}.items():
+            made.put(f"/{name}.png", b"", status)
         yield made
+
+
+async def preflight(model: Spec, body: Any, origin: str = "", asset_state: Any = None, total_s: float = 8) -> Report:
+    return (await preflight_module.preflight([(model, body, origin, asset_state)], total_s))[0]
 
 
 def look(crun: Spec, web: Shelf | None = None, total_s: float = 8.0, **fields: Any) -> Report:
@@ -42,7 +47,7 @@ def look(crun: Spec, web: Shelf | None = None, total_s: float = 8.0, **fields: A
         for name, items in fields.items()
     }
     origin = web.origin if web else ""
-    return asyncio.run(preflight(crun, {"model": "m", "input": lists}, allowed_origin=origin, total_s=total_s))
+    return asyncio.run(preflight(crun, {"model": "m", "input": lists}, origin=origin, total_s=total_s))
 
 
 def outcomes(report: Report, path: str) -> dict[str, str]:
@@ -98,8 +103,8 @@ def test_a_file_in_two_entries_is_downloaded_once_and_reported_for_both(crun: Sp
 
 
 UNCHECKED = {
-    "gone.png": "127.0.0.1 answered HTTP 403",
-    "none.png": "127.0.0.1 answered HTTP 404",
+    "busy.png": "127.0.0.1 answered HTTP 429",
+    "down.png": "127.0.0.1 answered HTTP 503",
     "asset://asset-1": "it is an uploaded asset, which the provider checked when it was uploaded",
     "https://localhost./a.png?token=s3cr3t": "the host localhost. cannot be found",
     "http://example.com/a.png?token=s3cr3t": "its URL does not use https",
@@ -117,6 +122,18 @@ def test_what_cannot_be_read_is_unchecked_with_the_reason(address: str, crun: Sp
     assert report.problems == ()
     assert "s3cr3t" not in repr(report.findings) + str(report)
     assert f"/input/reference_images/0: not checked: {UNCHECKED[address]}" in str(report)
+
+
+@pytest.mark.parametrize(("name", "status"), [("shut", 403), ("none", 404), ("gone", 410)])
+def test_an_address_that_gives_nothing_warns_what_it_may_cost_and_what_to_do(
+    name: str, status: int, crun: Spec, web: Shelf
+) -> None:
+    (problem,) = look(crun, web, reference_images=[f"{name}.png"]).problems
+    assert problem.warns, "the provider may be answered otherwise, so it is no refusal"
+    assert problem.message == (
+        f"127.0.0.1 answered HTTP {status}, so the provider most likely cannot fetch it; "
+        "a task without it may fail and still be charged: use a URL that opens in a private browser window"
+    )
 
 
 def test_an_address_that_only_this_network_reaches_warns_that_the_provider_cannot_fetch_it(
@@ -156,7 +173,7 @@ def test_each_sentence_that_no_check_tests_is_unchecked_for_each_file_it_binds(d
         name, is_list = path.rpartition("/")[2], "audio_url" not in path
         files = [f"{web.origin}/good.png"] * 2 if is_list else f"{web.origin}/good.wav"
         body = {"input": {name: files}} if path.startswith("/input") else {name: files}
-        report = asyncio.run(preflight(model, body, allowed_origin=web.origin))
+        report = asyncio.run(preflight(model, body, origin=web.origin))
         places = [f"{path}/0", f"{path}/1"] if is_list else [path]
         said = [(finding.path, finding.message) for finding in report.unchecked]
         for rule in (rule for rule in model.unchecked if rule.path == path):
@@ -364,7 +381,7 @@ def test_media_are_found_anywhere_in_a_body_and_limits_from_other_sources_warn(w
         "metadata": {"first_frame": f"{web.origin}/odd.jpg", "clip": f"{web.origin}/good.mp4"},
         "content": [{"url": f"{web.origin}/good.png"}, {"url": f"{web.origin}/small.png"}, {}, 7],
     }
-    report = asyncio.run(preflight(spec(json.dumps(DOCUMENT)), body, allowed_origin=web.origin))
+    report = asyncio.run(preflight(spec(json.dumps(DOCUMENT)), body, origin=web.origin))
     assert [(problem.path, problem.warns, problem.source) for problem in report.problems] == [
         ("/metadata/first_frame", False, ""),
         ("/content/1/url", False, ""),
@@ -394,7 +411,7 @@ def test_a_cancelled_preflight_ends(crun: Spec, web: Shelf) -> None:
 
     async def cancelled() -> None:
         body = {"input": {"reference_images": [f"{web.origin}/slow.png"]}}
-        task = asyncio.create_task(preflight(crun, body, allowed_origin=web.origin))
+        task = asyncio.create_task(preflight(crun, body, origin=web.origin))
         while not web.ranges("/slow.png"):
             await asyncio.sleep(0)
         task.cancel()

@@ -13,9 +13,11 @@ from support.waiting import until
 import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._ledger.row import Row, State
+from seedance_nb._media import preflight as preflight_module
 from seedance_nb._notebook import panel as panel_module
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.status import running_html
+from seedance_nb._session import sender as sender_module
 
 I2V, R2V, PRO = "crun/seedance-2.0-i2v", "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v"
 IMAGES = "/input/reference_images"
@@ -52,9 +54,10 @@ def test_the_button_carries_the_price_of_the_estimate_call_once_the_form_rests(
     panel_for: Callable[[str], Panel], provider: Provider
 ) -> None:
     provider.on_estimate = [44]
+    provider.files = {"/a.png": picture(640, 480)}
     panel = panel_for(R2V)
     for prompt in ("A", "A f", "A fo", "A fox"):
-        panel.form.values = {"prompt": prompt, "reference_images": ["https://example.com/a.png"]}
+        panel.form.values = {"prompt": prompt, "reference_images": [f"{provider.url}/a.png"]}
     until(lambda: panel._go.description == "Generate · 44 credits")
     assert len(provider.estimates) == 1, "typing asks for nothing"
     assert provider.charges == []
@@ -123,14 +126,67 @@ def test_what_could_not_be_looked_at_is_said_and_stops_nothing(
     assert "<li>Reference images 1: " in panel._unchecked_view.value, "the label, not the JSON path"
 
 
-def test_the_button_says_how_many_sentences_of_filled_fields_are_not_checked(panel_for: Callable[[str], Panel]) -> None:
+def test_the_button_says_how_many_sentences_of_filled_fields_are_not_checked(
+    panel_for: Callable[[str], Panel], monkeypatch: pytest.MonkeyPatch
+) -> None:
     panel = panel_for(R2V)
+    monkeypatch.setattr(panel_module, "REST_S", 3600)  # so that no file is checked
     panel.form.values = {"prompt": "x", "reference_images": ["https://example.com/a.png"]}
     assert "not checked" not in panel._go.description
     assert not panel._go.tooltip
     panel.form.values = {"prompt": "x", "reference_videos": ["https://example.com/a.mp4"]}
     assert panel._go.description.endswith(" · 1 not checked")
     assert panel._go.tooltip == "Not checked:\nResolution: 480p or 720p"
+
+
+def test_before_the_click_the_button_says_what_was_found_about_files(
+    panel_for: Callable[[str], Panel], provider: Provider
+) -> None:
+    provider.on_status = [(404, {})]
+    provider.files = {"/good.png": picture(640, 480), "/thin.png": picture(200, 1000)}
+    panel = panel_for(R2V)
+    for name, words in {"good": "", "gone": " · 1 warning", "good.": ""}.items():
+        panel.form.values = {"prompt": "x", "reference_images": [f"{provider.url}/{name.strip('.')}.png"]}
+        until(lambda words=words: panel._go.description == f"Generate · 12 credits{words}")  # type: ignore[misc]
+    panel.form.values = {"prompt": "x", "reference_images": ["https://example.com/a.png"]}
+    until(lambda: panel._go.description == "Generate · 12 credits · 1 not checked")
+    assert panel._go.tooltip == "Not checked:\nReference images 1: the host example.com cannot be found"
+    panel.form.values = {"prompt": "x", "reference_images": [f"{provider.url}/thin.png"]}
+    until(lambda: bool(panel.form.problems))
+    assert "must be at least 300 px" in str(panel.form.problems)
+    assert "Not checked" not in panel._go.tooltip
+    assert provider.charges == []
+
+
+def test_a_file_that_its_host_refuses_is_asked_about_before_it_is_paid_for(
+    panel_for: Callable[[str], Panel], provider: Provider
+) -> None:
+    provider.on_status = [(404, {}), (404, {}), "success"]
+    panel = panel_for(R2V)
+    panel.form.values = {"prompt": "x", "reference_images": [f"{provider.url}/gone.png"]}
+    until(lambda: "1 warning" in panel._go.description)
+    assert "may fail and still be charged: use a URL that opens in a private browser window" in pressed(panel)
+    assert provider.charges == []
+
+
+def test_a_slow_host_holds_up_the_button_for_no_longer_than_submit(
+    panel_for: Callable[[str], Panel], provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = list[float]()
+
+    async def checked(requests: Any, total_s: float) -> Any:
+        limits.append(total_s)
+        return await preflight_module.preflight(requests, total_s)
+
+    monkeypatch.setattr(sender_module, "preflight", checked)
+    fields: dict[str, Any] = {"prompt": "x", "reference_images": ["https://example.com/a.png"]}
+    panel_for(R2V)._session.submit(R2V, take=2, **fields)
+    panel = panel_for(R2V)
+    panel.form.values = fields
+    pressed(panel)
+    assert limits[0] == 2
+    assert set(limits) == {2}
+    assert len(provider.charges) == 2
 
 
 def test_an_asset_that_is_not_active_stops_a_request_and_is_asked_about_for_free(
@@ -162,8 +218,9 @@ def test_a_script_asks_for_the_look_itself(provider: Provider, keyed_session: sd
 
 
 def test_the_files_of_a_new_paid_request_are_checked_without_being_asked(
-    provider: Provider, tmp_path: Path, keyed_session: sd.Session
+    provider: Provider, tmp_path: Path, keyed_session: sd.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SEEDANCE_ALLOW_HOSTS", "127.0.0.1")
     provider.files = {"/small.png": picture(200, 200)}
     fields: dict[str, Any] = {"prompt": "x", "reference_images": [f"{provider.url}/small.png"]}
     with pytest.raises(sd.InvalidInput, match="200 px"):
@@ -258,6 +315,7 @@ def test_a_form_that_changes_while_its_media_are_looked_at_sends_nothing(
     panel_for: Callable[[str], Panel], provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = panel_for(PRO)
+    monkeypatch.setattr(panel_module, "REST_S", 3600)  # so that no file is checked before the click
     panel.form.values = {"urls": ["https://example.com/a.png"], "prompt": "x", "duration": "4s"}
     look = panel._session.sender.preflight
 

@@ -22,6 +22,7 @@ from seedance_nb._notebook.storyboard import Storyboard
 from seedance_nb._session.batch import Batch, Run
 from seedance_nb._task.engine import ENGINE
 
+pytestmark = pytest.mark.filterwarnings("ignore::seedance_nb.MediaWarning")  # its first frames are nowhere
 T2V, I2V, PRO = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v", "seedance2-pro/seedance-20-i2v"
 IMAGE = "https://example.com/fox.png"
 START = Batch._start

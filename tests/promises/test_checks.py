@@ -128,6 +128,7 @@ def test_a_request_that_is_sent_once_more_is_checked_once(
     assert count.of(lambda: task.resubmit(confirm=True)) == (1, 0)
 
 
+@pytest.mark.filterwarnings("ignore::seedance_nb.MediaWarning")
 def test_a_comparison_checks_each_model_once_when_it_is_made_and_not_when_it_is_sent(
     session: sd.Session, count: Count
 ) -> None:
