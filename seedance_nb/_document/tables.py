@@ -181,7 +181,9 @@ def task_table(root: Table, responses: Table) -> tuple[TaskTable, dict[str, Any]
     task = TaskTable(**calls, id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
                      id_parameter=parameter if where == ["query"] else "", words=dict([*own, *common, *own]),
                      failed_codes=tuple(map(str, table.get("failed-codes", ()))))  # fmt: skip
-    return task, {"create": reply_of(root, responses), "status": reply_of(root, status.table("responses"))}
+    made = [reply_of(root, responses, one) for one in responses.value if one.startswith("2")]  # by 201, too
+    seen = reply_of(root, status.table("responses"))
+    return task, {"create": reply_of(root, responses), "status": seen, "made": made}
 
 
 def plain_word(word: Any) -> str:
@@ -205,16 +207,16 @@ def documented(schema: Any, pointer: str, *, lists: bool = False) -> list[Any] |
 
 def unmatched(task: TaskTable, replies: dict[str, Any], file: str) -> Iterator[Oddity]:
     """What the table reads and no documented response has. *pure*. Raises: SpecError where a paid video would not be found."""
-    status, outputs = replies["status"], () if task.result else task.outputs
-    rows = {"follow": (replies["create"], (task.id_pointer, *task.also_id)), "state": (status, (task.state, *task.also_state)),
+    status, outputs = [replies["status"]], () if task.result else task.outputs
+    rows = {"follow": (replies["made"], (task.id_pointer, *task.also_id)), "state": (status, (task.state, *task.also_state)),
             "outputs": (status, outputs), "error": (status, task.error), "credits": (status, (task.credits,))}  # fmt: skip
-    for name, (reply, pointers) in rows.items():
-        if pointers and all(documented(reply, one, lists=name == "outputs") is None for one in pointers):
+    for name, (every, pointers) in rows.items():
+        if {documented(reply, one, lists=name == "outputs") is None for reply in every for one in pointers} == {True}:
             message = f"no documented response has {' or '.join(pointers)}; correct it, or add it to the response"
             if name in ("follow", "state", "outputs"):
                 raise SpecError(f"{message}: a paid video would not be found", file=file, pointer=f"/x-task/{name}")
             yield Oddity(pointer=f"/x-task/{name}", message=message)
-    words = {str(word): task.words.get(plain_word(word)) for word in documented(status, task.state) or ()}
+    words = {str(word): task.words.get(plain_word(word)) for word in documented(status[0], task.state) or ()}
     if words and "done" not in words.values():
         message = f"no word for done is among the documented {', '.join(words)}: a paid video would not be found"
         raise SpecError(message, file=file, pointer="/x-task/words")

@@ -31,8 +31,7 @@ class Replies:
         return self.refused(self._errors.invalid, details)
 
     def missing(self) -> JSONResponse:
-        gone = [code for code in self._errors.gone if code in self.codes]
-        return self.refused(gone[-1] if gone else "404", ["task not found"])
+        return self.refused(["404", *(one for one in self._errors.gone if one in self.codes)][-1], ["task not found"])
 
     def refused(self, code: str, details: Sequence[str] = ()) -> JSONResponse:
         table = self._errors

@@ -108,8 +108,7 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
         if doubts and hashed not in known:
             raise UnusableFile(f"may be incomplete: {'; '.join(doubts)}")
         # A QuickTime file plays in more browsers as MP4, and that name is in the notebook already.
-        suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
-        final = part.parent / f"{stem_of(row)}{suffix}"
+        final = part.parent / f"{stem_of(row)}.{facts.format if facts.format in ('webm', 'mkv') else 'mp4'}"
         remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
         remarks += save_request(part, final, spec, row, hashed)
         facts = replace(facts, size=part.stat().st_size, remark="; ".join(remarks))

@@ -237,7 +237,7 @@ def test_so_is_a_variable_of_the_server_without_a_value() -> None:
 
 def written_model(tmp_path: Path, state: dict[str, Any]) -> Path:
     """What `new-model` writes of a page that documents these states and a 400, with its commented lines uncommented."""
-    page = own_provider()
+    page = copy.deepcopy(own_provider())
     page["components"]["responses"] = {"Bad": BAD}
     page["paths"]["/v2/films"]["post"]["responses"]["400"] = {"$ref": "#/components/responses/Bad"}
     del page["x-task"], page["x-errors"], page["paths"]["/v2/films"]["post"]["responses"]["200"]["links"]
@@ -304,3 +304,15 @@ def test_new_model_makes_as_much_of_a_swagger_page(tmp_path: Path) -> None:
     assert (spec.task.id_pointer, spec.task.state, spec.task.outputs) == ("/task_id", "/phase", ("/video_link_url",))
     session = sd.Session(simulate=True, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "films")
     assert session.submit(spec, prompt="A paper boat").wait(60).path.stat().st_size > 1000
+
+
+def test_an_id_that_only_another_success_documents_is_documented() -> None:
+    page = own_provider()
+    responses = page["paths"]["/v2/films"]["post"]["responses"]
+    responses["201"] = {"description": "made", "content": responses["200"].pop("content")}
+    no_film = {"application/json": {"schema": {"type": "object", "properties": {"id": {"type": "string"}}}}}
+    responses["200"]["content"] = no_film
+    assert told(page) == ""
+    del responses["201"]
+    with pytest.raises(sd.SpecError, match="no documented response has /film/id"):
+        sd.spec(page)
