@@ -228,6 +228,8 @@ def test_a_role_that_is_given_reads_the_page_again() -> None:
         ("Cost: duration (seconds) x 10 credits. Minimum charge: 5 seconds.", "price unknown"),
         ("Cost: duration (seconds) x 12 credits. 1080p costs twice as much.", "price unknown"),
         ("Cost: duration (seconds) x 12 credits. Sound adds 50%.", "price unknown"),
+        ("If the mode is quick.\nCost: duration (seconds) x 12 credits", "price unknown"),
+        ("Cost: duration (seconds) x 12 credits\nAt least 5", "price unknown"),
     ],
 )
 def test_a_formula_of_a_page_is_its_price_if_nothing_else_changes_it(words: str, price: str) -> None:
