@@ -152,6 +152,7 @@ def test_a_forecast_with_a_second_between_requests_does_not_hold(session: sd.Ses
     assert paid.charges == []
 
 
+@pytest.mark.filterwarnings("ignore::seedance_nb.MediaWarning")  # its first frame is nowhere
 @pytest.mark.parametrize(("usual", "balance"), [(286.0, 9_999.0), (20.0, 9_999.0), (286.0, 640.0)])
 def test_a_rehearsal_of_a_storyboard_is_what_then_happens_and_without_its_chains_it_is_not(
     session: sd.Session, paid: Provider, usual: float, balance: float
