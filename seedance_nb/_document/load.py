@@ -18,12 +18,13 @@ from seedance_nb._base.faults import typed
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, safe_name, set_at, shorten, to_path, to_pointer
 from seedance_nb._document import operations as _operations
-from seedance_nb._document import prose, reader, tables
+from seedance_nb._document import reader, tables
 from seedance_nb._document.operations import Operation
-from seedance_nb._document.prose import WORDS, Rule, read_rules
+from seedance_nb._document.prose import Rule, read_rules
 from seedance_nb._document.reader import SPECS, check_size, merged, packaged, providers, read_document, with_shared
 from seedance_nb._document.spec import Spec, named_fields, plain_of, values_in, with_roles
 from seedance_nb._document.tables import MEDIA_RULES, ROLES, Table
+from seedance_nb._document.vocabulary import MAX_LENGTH, WORDS, normalised, pattern
 from seedance_nb._schema import dialect
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.formats import pattern_error
@@ -211,10 +212,10 @@ def _spec_of(root: Table, **parts: Any) -> Spec:
     quotes = [rule.quote for rule in parts.get("rules", ()) if rule.kind == "price"]
     if quotes and not {"per_second", "tokens"} & price.keys():
         texts = (f"{one.get('title')}\n{one.get('description')}\n{one.get('x-notes')}" for _, one in values_in(body))
-        words = prose.normalised("\n\n".join(texts))[0]
-        formula = prose.pattern("{per_second}").search(words) if len(words) < prose.MAX_LENGTH else None
+        words = normalised("\n\n".join(texts))[0]
+        formula = pattern("{per_second}").search(words) if len(words) < MAX_LENGTH else None
         price = {"note": f'the page says "{"; ".join(quotes)}"'} | price
-        if formula and not prose.pattern("{pricing}").search(words[: formula.start()] + words[formula.end() :]):
+        if formula and not pattern("{pricing}").search(words[: formula.start()] + words[formula.end() :]):
             unit, number = formula["unit"] or formula["label"], formula["number"].replace(",", "")
             price |= {"per_second": float(number), "unit": unit.lower(), "source": root.file or "the schema"}
     keys = [*re.findall(r"\]\((https://[^\s()]{1,300})\)", str(find(document, "/components/securitySchemes"))), ABSENT]
@@ -276,9 +277,9 @@ def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddi
     yield from (Oddity(pointer=pointer, message=f"the example {one} is invalid: {why}; ignored") for one, why in wrong)
     if "examples" in schema:
         schema["examples"] = [example for example, error in errors if not error]
-    for pattern in (*([schema["pattern"]] if "pattern" in schema else []), *schema.get("patternProperties", ())):
-        if error := pattern_error(pattern):
-            yield Oddity(pointer=pointer, message=f"the pattern {pattern} is invalid ({error}); it is not checked")
+    for regex in (*([schema["pattern"]] if "pattern" in schema else []), *schema.get("patternProperties", ())):
+        if error := pattern_error(regex):
+            yield Oddity(pointer=pointer, message=f"the pattern {regex} is invalid ({error}); it is not checked")
 
 
 MAX_READ = 20_000  # characters of the descriptions of one request

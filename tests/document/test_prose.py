@@ -261,6 +261,42 @@ VALUES: list[tuple[str, str, str, tuple[Any, ...]]] = [
     ("size", "string", "清晰度。\n • 360p:小\n • 540p:大\n传入其它值会返回错误", ("enum", "360p", "540p")),
     ("model", "string", '型号 "a1","b2", "c3"', ("enum", "a1", "b2", "c3")),
     ("speed", "number", "It will only be considered if `b_c` is set.", ("only_when", "b_c")),
+    ("n", "integer", "Either 4 or 9.", ("enum", "4", "9")),
+    ("n", "integer", "时长,只有4秒和9秒", ("enum", "4", "9")),
+    ("n", "integer", "More than 9 is not supported.", ("range", ("to", 9))),
+    ("n", "integer", "[ 3 .. 9 ] How many there are.", ("range", ("from", 3), ("to", 9))),
+    ("n", "integer", "How many there are; capped at 9", ("range", ("to", 9))),
+    ("kind", "string", "enum: [aa, bb]", ("enum", "aa", "bb")),
+    ("kind", "string", "Choice between: aa, bb, or cc.", ("enum", "aa", "bb", "cc")),
+    ("kind", "string", "The kind, either 'aa' or 'bb'", ("enum", "aa", "bb")),
+    ("kind", "string", "'aa' for short ones, 'bb' for long ones.", ("enum", "aa", "bb")),
+    ("kind", "string", "'a' 表示男,'b' 表示女。", ("enum", "a", "b")),
+    ("kind", "string", "aa / bb_c / dd,默认为 aa", ("enum", "aa", "bb_c", "dd")),
+    ("kind", "string", "当前支持2种样式:aa、bb。", ("enum", "aa", "bb")),
+    ("kind", "string", "可用选项: `aa, bb, cc`", ("enum", "aa", "bb", "cc")),
+    ("kind", "string", "Where it goes.\n`aa` - to the left\n`bb` - to the right\n", ("enum", "aa", "bb")),
+    ("size", "string", "Only 900p is offered.", ("enum", "900p")),
+    ("size", "string", "Supports `aa` and `bb`. Not for `m-1` or `m-2`.", ("enum", "aa", "bb")),
+    ("size", "string", "By default, it is set to 900p.", ("default", "900p")),
+    ("shape", "string", "The shape is 4:3 by default", ("default", "4:3")),
+    ("kind", "string", "Defaults to Big server-side when omitted.", ("default", "Big")),
+    ("rate", "integer", "默认90 kb/s,可改", ("default", "90")),
+    ("images", "array", "Only one image is supported.", ("count", ("to", 1))),
+    ("images", "array", "仅接受 1 张图像", ("count", ("to", 1))),
+    ("stops", "array", "Up to 4 sequences end it.", ("count", ("to", 4))),
+    ("tags", "array", "Exactly one entry: a word.", ("count", ("from", 1), ("to", 1))),
+    ("a", "string", "Must be used with bcd.", ("requires", "bcd")),
+    ("a", "string", "It needs b_c set to true.", ("requires", "b_c")),
+    ("a", "string", "传入时 bcd 为必填", ("requires", "bcd")),
+    ("a", "string", "Requires the bcd parameter set to true.", ("requires", "bcd")),
+    ("a", "string", "不可与 b_c 混用", ("exclusive", "b_c")),
+    ("a", "string", "使用 `b_c` 时不可同时传入", ("exclusive", "b_c")),
+    ("a", "string", "Required when bcd is empty.", ("required_when", "bcd")),
+    ("a", "string", "If the bcd is edit, this parameter is required", ("required_when", "bcd")),
+    ("a", "string", "Either a or bcd must be provided (or both)", ("required_any", "bcd")),
+    ("a", "string", "该字段和 b_c 字段二者填其一", ("required_one", "b_c")),
+    ("a", "integer", "Only works if `b_c` is set to free.", ("only_when", "b_c")),
+    ("a", "string", "只有b_c不为空时生效", ("only_when", "b_c")),
 ]
 
 
@@ -326,6 +362,22 @@ def test_a_problem_quotes_the_sentence_of_the_rule_that_is_broken() -> None:
         "A key above it is rejected with 400 if it is more than a maximum",
         "Elements whose 'type' parameter in the list must be 'aa' or 'bb'",
         "The `other` field may have at most 3 characters",
+        "Longer than 90 characters? Send it in parts",
+        "More than 9 pictures slow it down",
+        "Larger than 9 MB means a slower upload",
+        "大于 9MB 的图片较慢",
+        "超过 9 MB 按两倍计费",
+        "We keep it for at most 9 days",
+        "Matched to the track, which may be 2 to 60 seconds long",
+        "The result is a JPEG of at most 2 MB",
+        "The station plays at most 60 seconds of it",
+        "To reduce traffic, stay below 2 MB",
+        "Most texts are shorter than 200 characters",
+        "Clips between 5 and 9 seconds give the smoothest motion",
+        "There is no limit, but we save them with at most 900 px in width",
+        "目前支持 aa-1、bb-2,后续会增加更多",
+        "最多 9 字,VIP 用户 90 字",
+        "Accepted: big, small (case-insensitive)",
     ],
 )
 @pytest.mark.parametrize(("name", "kind"), [("image_url", "string"), ("prompt", "string"), ("style", "string")])
@@ -705,6 +757,54 @@ def test_of_two_different_bounds_the_one_counts_that_refuses_less(first: int, se
     assert said(f"At least {first} px wide; at least {second} px wide", "image_url") == {
         ("width", ("from", min(first, second)))
     }
+
+
+@pytest.mark.parametrize("frame", [
+    "{} and {} are not supported.", "{} or {} cannot be used", "We no longer support {} and {}.", "Do not send {} or {} files",
+    "{} and {} are rejected.", "不支持 {}、{} 格式的图片", "暂不支持 {} 和 {}", "除 {}、{} 外均可",
+])  # fmt: skip
+@pytest.mark.parametrize("formats", [("PNG", "JPEG"), ("webp", "gif"), (".bmp", ".tiff")])
+def test_a_list_of_formats_that_is_denied_is_not_one_of_those_that_are_taken(
+    frame: str, formats: tuple[str, str]
+) -> None:
+    assert not said(frame.format(*formats), "image_url")
+    assert said("{} and {} are supported.".format(*formats), "image_url"), "the control"
+
+
+@settings(deadline=None)
+@given(
+    NUMBERS, st.sampled_from(["longer than {} s", "over {} s", "shorter than {} seconds", "大于 {} 秒", "超过 {} 秒"])
+)
+def test_a_comparison_binds_only_with_a_verb_or_alone(number: int, words: str) -> None:
+    comparison = words.format(number)
+    for frame in ("Clips {} cost more credits", "Clips {} are slow to make", "{}的片段较慢"):
+        assert not said(frame.format(comparison), "video_url")
+    if comparison.isascii():
+        assert {one[0] for one in said(f"The clip must be {comparison}", "video_url")} == {"seconds"}, "the control"
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["must not exceed {} s", "is at most {} s"]), NUMBERS, st.integers(1, 9))
+def test_a_line_that_is_only_wrapped_is_read_as_one_sentence(words: str, number: int, at: int) -> None:
+    sentence = f"The whole duration of the clip that is given with this field {words.format(number)}".split(" ")
+    wrapped = " ".join(sentence[:-at]) + "\n" + " ".join(sentence[-at:])
+    assert said(wrapped, "video_url") == {("seconds", ("to", number))}
+
+
+@settings(deadline=None)
+@given(NUMBERS, NUMBERS)
+def test_two_bounds_of_one_thing_in_a_sentence_refuse_nothing(first: int, second: int) -> None:
+    for sentence in ("A film up to {} s, at most {} s for guests", "不超过 {} 秒,访客最多 {} 秒"):
+        expected = {("seconds", ("to", first))} if first == second else set[tuple[Any, ...]]()
+        assert said(sentence.format(first, second), "video_url") == expected
+
+
+@settings(deadline=None)
+@given(st.permutations(["png", "jpeg", "webp", "gif", "bmp"]), st.sampled_from([" plus {}", ",外加{}", ". Others: {}"]))
+def test_a_list_of_formats_with_another_one_beside_it_refuses_nothing(formats: list[str], frame: str) -> None:
+    listed = f"Formats: {', '.join(formats[:3])}"
+    assert said(listed, "image_url") == {("formats", *formats[:3])}
+    assert not said(listed + frame.format(formats[3]), "image_url")
 
 
 @settings(deadline=None)

@@ -23,7 +23,7 @@ from seedance_nb._base.faults import _redact
 from seedance_nb._base.problem import Problem
 from seedance_nb._check import check as bodies
 from seedance_nb._check.check import check
-from seedance_nb._document import load, operations, prose, reader, tables
+from seedance_nb._document import load, operations, reader, tables, vocabulary
 from seedance_nb._document.prose import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
@@ -388,16 +388,16 @@ def test_no_pattern_of_the_package_is_slow_on_any_text(written: dict[str, Patter
 def test_no_pattern_of_the_words_of_limits_is_slow_on_a_clause() -> None:
     texts = [
         text
-        for entry in prose.WORDS["patterns"].values()
+        for entry in vocabulary.WORDS["patterns"].values()
         for text in [*entry["find"], entry.get("needs", ""), entry.get("item", "")]
     ]
-    texts += [f"{{{name}}}" for name in (*prose.WORDS["macros"], "hedges", "limits", "outputs", "total")]
-    patterns_of_texts = [prose.pattern(text) for text in texts]
+    texts += [f"{{{name}}}" for name in (*vocabulary.WORDS["macros"], "hedges", "limits", "outputs", "total")]
+    patterns_of_texts = [vocabulary.pattern(text) for text in texts]
     slow = [
         (pattern.pattern[:80], shape, fault)
         for pattern in patterns_of_texts
         for shape, make in pumped(pattern).items()
-        if (fault := growth(functools.partial(call, pattern, "finditer"), make, up_to=prose.MAX_CLAUSE))
+        if (fault := growth(functools.partial(call, pattern, "finditer"), make, up_to=vocabulary.MAX_CLAUSE))
     ]
     assert len(patterns_of_texts) > 80
     assert slow == []
