@@ -60,9 +60,13 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         found += [rule for rule in rules if rule.kind not in known]
     special = [int("".join(one)) for one in pattern("{special}").findall(text) if "number" in reading.roles]
     merged, odd = _merged(found[:500], special)
-    defaults = {one.lower() for rule in found if rule.kind == "default" for one in rule.limit["any"]}
+    defaults = {one.lower() for rule in found if rule.kind == "default" and not rule.when for one in rule.limit["any"]}
     several = len(defaults) > 1  # one for each of several models
-    possible = (rule for rule in merged if is_possible(rule.limit) and not (several and rule.kind == "default"))
+    possible = (
+        rule
+        for rule in merged
+        if is_possible(rule.limit) and not (several and rule.kind == "default" and not rule.when)
+    )
     rules = [_certain(reading, rule, defaults, odd) for rule in possible]
     return tuple(rule for at, rule in enumerate(rules) if rule not in rules[:at])
 
@@ -152,9 +156,13 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     other = min(others, default=len(value))
     for kind, match, values in _stated(reading, clause, min(example, advised)):
         here = "" if kind in WORDS["unconditional"] else when(*match.span()) or match.groupdict().get("when") or ""
-        here = "" if kind == "default" and pattern("{omitted}").search(here) else here
+        if kind == "default":  # Default 1, use 3 for the fast model; only for the fast model, and defaults to 1
+            apart = "," in value[match.end() : value.find(here, match.end())] or value[: match.start()].endswith(
+                ", and "
+            )
+            here = "" if apart or pattern("{omitted}").search(here) else here
         inside = match.start() > other or any(one.start() <= match.start() < one.end() for one in spans)
-        if kind in WORDS["unconditional"] or not (inside or (here and kind == "default")):
+        if kind in WORDS["unconditional"] or not inside:
             verbs = pattern("{naming}").finditer(value, 0, match.start() if kind == "placeholder" else 0)
             begin = max((verb.start() for verb in verbs), default=0)
             rules.append(reading.rule(kind, clause, begin, limit={"any": values}, when=here))
@@ -231,7 +239,8 @@ def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match
         listed = pattern("{list}{stop}").match(reading.text, at + match.end())
         return _items(reading, match, listed, is_strong="strong" in groups) if listed else None
     values = [plain(groups[name]) for name in ("value", "word") if name in groups]
-    return None if kind == "default" and {*values} <= {*WORDS["no_values"]} else values
+    no_values = {*WORDS["no_values"], *(("true", "false") if "number" in reading.roles else ())}
+    return None if kind == "default" and {*values} <= no_values else values
 
 
 def _items(reading: _Reading, cue: re.Match[str], listed: re.Match[str], *, is_strong: bool) -> list[str] | None:
