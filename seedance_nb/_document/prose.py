@@ -130,7 +130,8 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
     named = says & {"media", "described"} and ("surely_media" in says or "not_media" not in says) and kind != "boolean"
     media = kind in ("image", "video", "audio") or (named and not number)
     takes = "media" if media else "any" if kind == "object" else "plain"
-    roles = {"any", kind or "any", takes, "list" if kind == "array" else "any"}
+    several = kind == "array" or (kind in ("image", "video", "audio") and name.endswith("s"))
+    roles = {"any", kind or "any", takes, "list" if several else "any"}
     roles |= says & {"picture", "prompt", "shape", "ms", "minutes"}
     return roles | {"number" if number else "any" if roles & {"media", "list", "boolean"} else "text"}
 
@@ -178,7 +179,8 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
         own = start < min(example, other) and (not mine or not said or mine & said)  # one image, beside audio
         roles = reading.roles | _marks(clause, quantity, stem)
         kinds = _kinds(roles, quantity, phrase) if own else ()
-        rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
+        hint = start >= advised and not pattern("must|cannot|必须|不得|不能").search(value, advised, start)
+        rules += [reading.rule(kind, clause, limit=limit, when=here, hint=hint) for kind, limit in kinds]
     unknown = pattern("{limits}|{like}").search(value, 0, min(example, advised))
     if unknown and not rules and value[tail - 1 : tail] != ":":
         rules.append(reading.rule("unclear", clause, limit={"any": [value.strip()]}))
