@@ -46,9 +46,8 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
     """The rules that a description states about the field of a name and a JSON type, in order. *pure*."""
     text, places = normalised(description)
     reading = _Reading(name, _roles(name, kind, f"{name}\n{text[:200]}"), text, places, description)
-    found, subject = list[Rule](), ""
-    for stated, match, values in _stated(reading, Clause(0, reading.text)):
-        found.append(reading.rule(stated, Clause(match.start(), match[0]), limit={"any": values}))
+    whole, subject = _stated(reading, Clause(0, reading.text)), ""
+    found = [reading.rule(kind, Clause(one.start(), one[0]), limit={"any": values}) for kind, one, values in whole]
     for clause in clauses(reading.text):
         if text[clause.start + len(clause.value) :].startswith("?"):  # asks, as in: longer than 60 s?
             continue
@@ -86,8 +85,10 @@ def _merged(found: list[Rule], special: list[int]) -> tuple[list[Rule], set[str]
         merged[key] = replace(old, limit=limit)
     for rule in merged.values():  # what holds under a condition may be wider
         others = [one.limit for one in merged.values() if one.kind == rule.kind and one.when and not rule.when]
-        limits = [widest(rule.limit, one).items() for one in others if "any" not in one]
-        odd |= {rule.quote for limit in limits if not rule.limit.items() <= limit}
+        wider = (
+            one for one in others if "any" not in one and not rule.limit.items() <= widest(rule.limit, one).items()
+        )
+        odd |= {rule.quote for _ in wider}
     return [*merged.values()], odd
 
 
@@ -277,8 +278,7 @@ def _names(reading: _Reading, kind: str, groups: dict[str, str]) -> list[str] | 
         names = pattern("{quoted}").findall(named) or re.split(r",| or | and |/|或者|或|和|与", named)
     clean = [pattern(r"^(?:the|or|parameter) | fields$").sub("", name.strip(QUOTES)) for name in names]
     few = several and kind != "exclusive" and len(clean) == 1 and "one" not in groups
-    short = pattern(r"\S+(?: \S+){0,3}")
-    others = [name for name in clean if name != reading.name and short.fullmatch(name)]
+    others = [name for name in clean if name != reading.name and pattern(r"\S+(?: \S+){0,3}").fullmatch(name)]
     return None if few or (several and not others) else others
 
 
