@@ -76,16 +76,10 @@ class Total:
     paid: int = 0
 
     def __str__(self) -> str:
-        return self._text(f"price unknown for {', '.join(self.unknown)}")
+        return self.text(f"price unknown for {', '.join(self.unknown)}")
 
-    @property
-    def brief(self) -> str:
-        """The same for a button: models are counted, not named. *pure*."""
-        count = len(self.unknown)
-        several = f"{count} {'price' if count == 1 else 'prices'} unknown"
-        return self._text("price unknown" if count == 1 and not self.sums else several)
-
-    def _text(self, unknown: str) -> str:
+    def text(self, unknown: str = "") -> str:
+        """The price; on a button, models without a known one are not named. *pure*."""
         if not self.paid:
             return SIMULATED if self.simulated else "nothing to send"
         parts = [" + ".join(map(str, self.sums))] if self.sums else []
@@ -93,7 +87,7 @@ class Total:
         if money[1:]:
             each = {name: math.fsum(some for one, some in money if one == name) for name, _ in money}
             parts += [f"in total {' + '.join(money_text(some, name) for name, some in each.items())}"]
-        parts += [unknown] if self.unknown else []
+        parts += [unknown or ("some prices unknown" if self.sums else "price unknown")] if self.unknown else []
         parts += [f"{self.simulated} simulated (free)"] if self.simulated else []
         return ", ".join(parts)
 

@@ -59,14 +59,11 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         found += [rule for rule in rules if rule.kind not in known]
     special = [int("".join(one)) for one in pattern("{special}").findall(text) if "number" in reading.roles]
     merged, odd = _merged(found[:500], special)
-    defaults = {one.lower() for rule in found if rule.kind == "default" and not rule.when for one in rule.limit["any"]}
-    several = len(defaults) > 1  # one for each of several models
-    possible = (
-        rule
-        for rule in merged
-        if is_possible(rule.limit) and not (several and rule.kind == "default" and not rule.when)
-    )
-    rules = [_certain(reading, rule, defaults, odd) for rule in possible]
+    always = (one for one in found if one.kind == "default" and not one.when)
+    defaults = {word.lower() for one in always for word in one.limit["any"]}
+    if len(defaults) > 1:  # one for each of several models
+        merged = [rule for rule in merged if rule.kind != "default" or rule.when]
+    rules = [_certain(reading, rule, defaults, odd) for rule in merged if is_possible(rule.limit)]
     return tuple(rule for at, rule in enumerate(rules) if rule not in rules[:at])
 
 
@@ -85,10 +82,8 @@ def _merged(found: list[Rule], special: list[int]) -> tuple[list[Rule], set[str]
         merged[key] = replace(old, limit=limit)
     for rule in merged.values():  # what holds under a condition may be wider
         others = [one.limit for one in merged.values() if one.kind == rule.kind and one.when and not rule.when]
-        wider = (
-            one for one in others if "any" not in one and not rule.limit.items() <= widest(rule.limit, one).items()
-        )
-        odd |= {rule.quote for _ in wider}
+        limits = [widest(rule.limit, one).items() for one in others if "any" not in one]
+        odd |= {rule.quote for limit in limits if not rule.limit.items() <= limit}
     return [*merged.values()], odd
 
 
@@ -109,10 +104,8 @@ def _certain(reading: _Reading, rule: Rule, defaults: set[str], odd: set[str]) -
         values = pattern("{quoted}" if "number" in reading.roles else "{shown}").findall(bare)
         others = {plain(one).lower() for value in values for one in value.split(", ")} | defaults
         others |= {*map(str.lower, pattern("{told}").findall(bare))}
-        more |= (
-            not others - {reading.name.lower()} <= {one.lower() for one in rule.limit["any"]}
-            or pattern("{opened}").search(bare) is not None
-        )
+        known = {one.lower() for one in (*rule.limit["any"], reading.name)}
+        more |= not others <= known or pattern("{opened}").search(bare) is not None
     if rule.kind in ("range", "count", "chars"):
         tokens = pattern("{token}").finditer(text if rule.kind == "range" else rule.quote)
         alone = (one for one in tokens if one["number"] and not (one["unit"] or one["item"] or one["noun"]))
@@ -158,11 +151,11 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     other = min(others, default=len(value))
     for kind, match, values in _stated(reading, clause, min(example, advised)):
         here = "" if kind in WORDS["unconditional"] else when(*match.span()) or match.groupdict().get("when") or ""
-        if kind == "default":  # Default 1, use 3 for the fast model; only for the fast model, and defaults to 1
-            apart = "," in value[match.end() : value.find(here, match.end())] or value[: match.start()].endswith(
-                ", and "
-            )
-            here = "" if apart or pattern("{omitted}").search(here) else here
+        if (
+            kind == "default" and here
+        ):  # Default 1, use 3 for the fast model; only for the fast model, and defaults to 1
+            behind, before = value[match.end() :].partition(here)[0], value[: match.start()]
+            here = "" if "," in behind or before.endswith(", and ") or pattern("{omitted}").search(here) else here
         inside = match.start() > other or any(one.start() <= match.start() < one.end() for one in spans)
         if kind in WORDS["unconditional"] or not inside:
             verbs = pattern("{naming}").finditer(value, 0, match.start() if kind == "placeholder" else 0)

@@ -160,13 +160,13 @@ class BatchView:
         failed = stuck + sum(row is not None and row.state in ended for _, row in pairs)
         self._offer, videos = (count, total), f"{count} video{'s' * (count != 1)}"
         refusal = attempt(self._batch.require_budget)
-        self._go.description, self._go.disabled = f"Generate {videos} · {total.brief}", not shown or bool(refusal)
+        self._go.description, self._go.disabled = f"Generate {videos} · {total.text()}", not shown or bool(refusal)
         if shown and not count:
             parts = {"video": shown - failed, "error": failed}
             there = (f"{number} {noun}{'s' * (number != 1)}" for noun, number in parts.items() if number)
             self._go.description = f"Show {' and '.join(there)} · no charge"
         self._blank = f", {blank} without a prompt" if (blank := self._batch.blank_prompts) else ""
-        self._yes.description = f"Really generate {videos}{f' for {total.brief}' if total.paid else ''}{self._blank}?"
+        self._yes.description = f"Really generate {videos}{f' for {total.text()}' if total.paid else ''}{self._blank}?"
         free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
         note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
         note = " ".join([note, *self._batch.unchecked_budgets()])

@@ -27,7 +27,6 @@ from seedance_nb._document import load, operations, reader, tables, vocabulary
 from seedance_nb._document.prose import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
-from seedance_nb._form.controls import text_list
 from seedance_nb._form.model import fields
 from seedance_nb._form.model import values as form_values
 from seedance_nb._ledger import database as home
@@ -231,7 +230,6 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "read double quotes": curl_with('"', '"'),
     "read single quotes": curl_with("'", "'"),
     "read dollar quotes": curl_with("$'", "'"),
-    "paste URLs": text_list.urls_in,
     "write Python": lambda foreign: exchange.to_python(CRUN, {"model": "x", "input": {"prompt": foreign, foreign: 1}}),
     "write a command": lambda foreign: exchange.to_curl(CRUN, {"input": {"prompt": foreign}}),
     "word a problem": lambda foreign: labels.sentence(

@@ -122,8 +122,8 @@ class ListControl(Entries):
 
     def on_edit(self, entry: TextEntry, change: Change) -> None:
         if entry in self._entries:
-            here, several = self._entries.index(entry), urls_in(entry.text.value)
-            if len(several) > 1:  # several were pasted into one
+            here, several = self._entries.index(entry), entry.text.value.split()
+            if several[1:] and all(re.match(r"(?:https?|asset)://\S", one) for one in several):  # pasted into one
                 with silence():
                     entry.text.value = several[0]
                 self._entries[here + 1 : here + 1] = [TextEntry(self, here, text) for text in several[1:]]
@@ -198,9 +198,3 @@ def thumb_html(url: str, media: str) -> Html:
     if media == "image" and url.startswith(("https://", "http://", "data:image/jpeg;")):
         return Html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">').format(safe_url(url))
     return Html('<span class="sdn-tile">{}</span>').format("asset" if url.startswith("asset://") else media or "text")
-
-
-def urls_in(text: str) -> list[str]:
-    """The URLs of a text that consists of several, else []: a text with spaces stays one entry. *pure*."""
-    parts = text.split()
-    return parts if len(parts) > 1 and all(re.match(r"(?:https?|asset)://\S", part) for part in parts) else []
