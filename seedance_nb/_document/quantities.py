@@ -86,15 +86,14 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
     )
     tokens, comparator, unless, index = [*pattern("{token}").finditer(value), None], "", _NEVER, 0
     while token := tokens[index]:
-        index += 1
+        index, previous = index + 1, found[-1].end if found else 0
         if token["subject"]:
             subject = meaning("subjects", token["subject"])
             continue
         if token["comparator"]:
-            before = max(found[-1].end if found else 0, token.start() - 40)
-            comparator, unless = _comparison(value, token, before, comparator)
+            comparator, unless = _comparison(value, token, max(previous, token.start() - 40), comparator)
             continue
-        second, previous = tokens[index], found[-1].end if found else 0
+        second = tokens[index]
         other = second if second and not second["subject"] and not second["comparator"] else None
         names = _linked(value, token, other, comparator) if other else ()
         last, is_range = (other, True) if other and names else (token, False)

@@ -40,9 +40,8 @@ SPECS = files("seedance_nb") / "specs"
 def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]:
     """A document (a dict, YAML or JSON text, or its path) as plain values, and its file ("" if none). *reads files*, never the network.
 
-    Files in the folder of a path and below it are read too, if references name them, and are then under `x-files`.
-    Raises: SpecError with the file and a pointer or line for a document that cannot be read, is not YAML 1.2 or JSON, has a
-    key twice, or exceeds 16 MB, 100 levels or 1,600,000 values (YAML: 500,000, those of aliases and merge keys counted wherever they are used).
+    Files in the folder of a path and below it are read too, if references name them, and are then under `x-files`. Raises: SpecError with the file and
+    a pointer or line for one that is no YAML 1.2 or JSON, has a key twice, or exceeds 16 MB, 100 levels or 1,600,000 values (YAML: 500,000, aliases counted at each use).
     """
     if isinstance(source, Mapping):
         check_size(source, "", _MOST_VALUES)

@@ -51,10 +51,9 @@ def _timestamp(text: str) -> float | None:
 class RateLimiter:
     """The rate limit of one origin and key, for one event loop. Of the requests that wait, the one with the smallest `due` is next.
 
-    It allows bursts of 10 until a refusal, and 2 requests a second at first: while requests wait and responses are good, 1 more each second,
-    near a rate that failed a twentieth of that. A 429, a 5xx or no response halves it; then all tasks together send one
-    request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a response is good.
-    With `share`, the kernels of a shared ledger have one limit; each has its own while the ledger cannot be reached.
+    It allows bursts of 10 until a refusal, and 2 requests a second at first: while requests wait and responses are good, 1 more each second, near a rate
+    that failed a twentieth of that. A 429, a 5xx or no response halves it; then all tasks together send one request per pause (1, 2, 4 … 60 s with jitter,
+    or what `Retry-After` asks for) until one is good. With `share`, the kernels of a shared ledger have one limit, each its own while the ledger is away.
     """
 
     def __init__(self, rate: float = 0, jitter: Callable[[], float] = JITTER.random, share: Share = None) -> None:

@@ -58,23 +58,26 @@ def matches(rule: str, host: str) -> bool:
         return host == rule or (rule.startswith("*.") and host.endswith(rule[1:]))
 
 
-def allowed_hosts() -> list[str]:
-    """The names, `*.domains`, IP addresses and networks in `SEEDANCE_ALLOW_HOSTS`. Reads the environment. Raises: BlockedURL."""
+def allowed_hosts(port: int | None = None) -> list[str]:
+    """The names, `*.domains`, IP addresses and networks in `SEEDANCE_ALLOW_HOSTS`, those with another port than `port` left out. Reads the environment. Raises: BlockedURL."""
     found = []
     for item in filter(None, map(str.strip, os.getenv(_SETTING, "").lower().split(","))):
-        name = re.sub(r"^\.", "*.", item.strip("[]").removesuffix("."))
+        match = re.fullmatch(r"(\[[^]]*\]|[^:]+):(\d{1,5})", item)
+        host, only = match.groups() if match else (item, port)
+        name = re.sub(r"^\.", "*.", host.strip("[]").removesuffix("."))
         try:
             _NAME.fullmatch(name) or ipaddress.ip_network(name)
         except ValueError:
             why = f"contains {item!r}, which is no host, IP address or network"
             raise BlockedURL(f"{_SETTING} {why}, such as cdn.example.com or 198.18.0.0/15") from None
-        found.append(name)
+        if port is None or int(only or port) == port:
+            found.append(name)
     return found
 
 
-def check_addresses(host: str, addresses: Sequence[str] = ()) -> None:
+def check_addresses(host: str, addresses: Sequence[str] = (), port: int | None = None) -> None:
     """Checks the IP addresses of a host, or its name if a proxy resolves it. Reads the environment. Raises: BlockedURL if one is neither public nor allowed."""
-    host, rules = host.lower().rstrip("."), allowed_hosts()
+    host, rules = host.lower().rstrip("."), allowed_hosts(port)
     is_name = _NAME.fullmatch(host) is not None
     if not addresses and is_name and "." in host and not host.endswith(_INSIDE):
         return
@@ -102,7 +105,7 @@ async def checked_addresses(host: str, port: int, resolve: Resolver, *, allow_pr
     if not addresses:
         raise BlockedURL(f"the host {host} cannot be found")
     if not allow_private:
-        check_addresses(host, addresses)
+        check_addresses(host, addresses, port)
     return addresses
 
 

@@ -61,7 +61,7 @@ class Fetch:
 
     def _checked(self, url: httpx.URL) -> httpx.URL:
         self.prefix, owns = "", self._policy.owns(url)
-        rules = addresses.allowed_hosts() if url.scheme == "http" and not owns else ()
+        rules = addresses.allowed_hosts(url.port or 80) if url.scheme == "http" and not owns else ()
         allowed = owns or any(addresses.matches(rule, url.raw_host.decode().lower().rstrip(".")) for rule in rules)
         if url.scheme == "http" and self._policy.upgrade and not allowed:
             self.prefix, url = "its URL does not use https, and over https ", url.copy_with(scheme="https")
@@ -85,7 +85,7 @@ class Fetch:
             transport = httpx.ASGITransport(app=policy.app, raise_app_exceptions=False)
         elif proxy := proxy_for(url):
             if not policy.owns(url):
-                check_addresses(url.raw_host.decode())
+                check_addresses(url.raw_host.decode(), port=url.port or (80 if url.scheme == "http" else 443))
             self.name += f" (through the proxy {host_of(str(proxy.url))})"
             transport = httpx.AsyncHTTPTransport(verify=trusted_certificates(), proxy=proxy)
         else:

@@ -21,10 +21,10 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
     """The environment's proxy for a URL, None for a direct one: for http, where a proxy could read a key, and this computer. *reads files*. Raises: BlockedURL."""
     proxies = getproxies() if url.scheme == "https" else {}
     kind = next((kind for kind in ("https", "all") if proxies.get(kind)), "")
-    host = url.raw_host.decode().rstrip(".")
+    host, port = url.raw_host.decode().rstrip("."), url.port or 443
     # NO_PROXY lists a host, a domain above it, its IP address or network, with or without the port.
     listed = re.split(r"[,\s]+", proxies.get("no", "").lower())
-    rules = [re.sub(rf"^([^:]+|\[.*\]):{url.port or 443}$", r"\1", rule).strip("[]*.") for rule in listed]
+    rules = [re.sub(rf"^([^:]+|\[.*\]):{port}$", r"\1", rule).strip("[]*.") for rule in listed]
     is_listed = "*" in listed or any(matches(rule, host) or matches(f"*.{rule}", host) for rule in rules)
     if not kind or is_local(host) or is_listed:
         return None

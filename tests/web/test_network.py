@@ -123,7 +123,7 @@ def refusal(host: str, *addresses: str) -> str:
 ALLOWED = {
     "cdn.test": True, "CDN.test": True, "*.test": True, "198.18.0.0/15": True, "198.18.0.7": True, "other.test, cdn.test ,": True,
     "*.cdn.test": False, "dn.test": False, "198.18.0.8": False, "::/0": False, "": False, "test": False,
-    ".test": True, "cdn.test.": True, "[198.18.0.7]": True, ".cdn.test": False,
+    ".test": True, "cdn.test.": True, "cdn.test:443": True, "cdn.test:8443": False, "[198.18.0.7]:443": True, ".cdn.test": False,
 }  # fmt: skip
 
 
@@ -280,7 +280,7 @@ def test_a_host_or_port_that_cannot_exist_is_a_malformed_url(url: str) -> None:
     assert fetched(url) == "its URL is malformed"
 
 
-@pytest.mark.parametrize("value", ["xn--bcher-kva.test", "XN--bcher-kva.test.", ".test"])
+@pytest.mark.parametrize("value", ["xn--bcher-kva.test", "XN--bcher-kva.test.", ".test", "xn--bcher-kva.test:80"])
 def test_an_allowed_host_is_named_as_people_write_it_and_may_answer_without_https(
     value: str, files: MediaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
