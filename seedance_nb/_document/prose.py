@@ -48,9 +48,7 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
     reading = _Reading(name, _roles(name, kind, f"{name}\n{text[:200]}"), text, places, description)
     whole, subject = _stated(reading, Clause(0, reading.text)), ""
     found = [reading.rule(kind, Clause(one.start(), one[0]), limit={"any": values}) for kind, one, values in whole]
-    for clause in clauses(reading.text):
-        if text[clause.start + len(clause.value) :].startswith("?"):  # asks, as in: longer than 60 s?
-            continue
+    for clause in (one for one in clauses(text) if text[one.start + len(one.value) :][:1] != "?"):  # longer than 60 s?
         named = pattern("{subjects}").findall(clause.outer)  # a bracket is about what stands before it
         rules, last = _clause(reading, clause, meaning("subjects", named[-1]) if named else subject)
         subject = subject if clause.outer else last.replace("other", "")

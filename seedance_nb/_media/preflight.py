@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import table_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, JsonPath, packaged_table, safe_name, to_path, to_pointer
+from seedance_nb._base.values import ABSENT, JsonPath, find, packaged_table, safe_name, to_path, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._media.inspect import probe
 from seedance_nb._media.partial import REFUSED, fetch_parts
@@ -200,7 +200,7 @@ def _findings(spec: Spec, found: _Field, readings: Mapping[str, _Reading]) -> It
     reasons = {one["quote"]: one["reason"] for one in schema.get("x-unchecked", ())}
     for position, source in entries:
         path, reading = to_pointer(position), readings[source]
-        if reading.is_local:
+        if reading.is_local and "binary" not in (schema.get("format"), find(schema, "/items/format")):
             quote = tables[0][0].get("schemes", {}).get("quote", "")
             message = "is a file on this computer: it was checked here, but the provider cannot reach it"
             yield Finding(path=path, rule="", outcome="unchecked", message=message, quote=quote)

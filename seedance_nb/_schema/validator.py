@@ -142,8 +142,9 @@ def _needs(_: Any, table: Any, instance: Any, __: Any) -> Errors:
 def _media(_: Any, table: Any, instance: Any, schema: Any) -> Errors:
     schemes = table.get("schemes", {}).get("any", ["https", "http"])
     one = [((), instance)] if schema.get("type") != "array" else []
+    is_file = "binary" in (schema.get("format"), find(schema, "/items/format"))  # to be uploaded: any path
     for path, item in [((index,), item) for index, item in enumerate(instance)] if isinstance(instance, list) else one:
-        if isinstance(item, str) and (error := media_error(item, schemes)):
+        if isinstance(item, str) and not is_file and (error := media_error(item, schemes)):
             yield ValidationError(error, path=path, instance=item)
 
 

@@ -297,6 +297,10 @@ VALUES: list[tuple[str, str, str, tuple[Any, ...]]] = [
     ("a", "string", "该字段和 b_c 字段二者填其一", ("required_one", "b_c")),
     ("a", "integer", "Only works if `b_c` is set to free.", ("only_when", "b_c")),
     ("a", "string", "只有b_c不为空时生效", ("only_when", "b_c")),
+    ("image_url", "string", "A PNG or JPEG. GIF and BMP are not supported.", ("formats", "png", "jpeg")),
+    ("image_url", "string", "支持 png、jpg 格式，不支持 gif、bmp 格式", ("formats", "png", "jpg")),
+    ("image_url", "string", "Formats:\n- png\n- webp", ("formats", "png", "webp")),
+    ("n", "integer", "For `m-1`, default is 6.", ("default", "6", "when For `m-1`")),
 ]
 
 

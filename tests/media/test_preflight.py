@@ -251,6 +251,30 @@ def test_an_unreadable_video_leaves_the_total_open(crun: Spec, web: Shelf) -> No
     assert "the duration of 1 of 2 files is unknown" in str(report)
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_a_field_of_a_file_takes_its_path_and_the_file_is_checked_by_what_the_page_says(
+    many: bool, tmp_path: Path
+) -> None:
+    one: dict[str, Any] = {"type": "string", "format": "binary"}
+    words = "PNG or JPEG, at least 300 px wide. GIF and BMP are not supported."
+    for field in ({"type": "array", "items": one} if many else one, {"type": "string"}):
+        content = {"multipart/form-data": {"schema": {"properties": {"image": field | {"description": words}}}}}
+        body = {"requestBody": {"content": content}, "responses": {}}
+        model = spec({"openapi": "3.1.0", "info": {}, "paths": {"/a": {"post": body}}})
+        for form, width, problems in (("PNG", 400, 0), ("PNG", 200, 1), ("GIF", 400, 1)):
+            path = tmp_path / f"a.{form.lower()}"
+            path.write_bytes(media.picture(width, 640, form))
+            value: Any = [str(path)] if field.get("type") == "array" else str(path)
+            refused = sd.check(model, image=value)
+            if "items" not in field and "format" not in field:
+                assert [problem.message.split(",")[0] for problem in refused] == ["looks like a local file"], "control"
+                continue
+            report = sd.preflight(model, image=value)
+            assert not refused
+            assert len(report.problems) == problems
+            assert "this computer" not in str(report)
+
+
 @pytest.mark.parametrize("given", ["text", "url", "path", "relative", "home"])
 def test_a_local_file_is_checked_in_place_and_reported_as_local(given: str, crun: Spec, tmp_path: Path) -> None:
     home = tmp_path / "home"
