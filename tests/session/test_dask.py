@@ -104,7 +104,8 @@ def test_a_sweep_whose_workers_are_killed_pays_for_each_request_at_most_once(run
     assert max(paid(provider).values()) == 1
     assert len(results) == 5
     assert {*results} <= {"Video", "UnknownOutcome", "Unreachable"}
-    assert len(provider.charges) == 5 - results.count("Unreachable"), "its worker was killed before it sent anything"
+    # A worker can be killed before it sent anything, also between the note that it will and the request.
+    assert results.count("Video") <= len(provider.charges) <= 5 - results.count("Unreachable")
     assert "Video" in results
 
 

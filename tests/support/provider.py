@@ -96,6 +96,7 @@ class Provider:
         body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
         self.estimates.append(body)
         step = self._next(self.on_estimate)
+        step = step(body) if callable(step) else step
         told = {"code": 200, "message": "success", "data": {"credits": step, "estimated": True}}
         self._json(handler, *(step if isinstance(step, tuple) else (200, told)))
 
